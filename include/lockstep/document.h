@@ -1,0 +1,49 @@
+/**
+ * document.h: a parsed configuration before it means anything.
+ *
+ * config/ makes a document from YAML; options.h gives it meaning. Keeping the two apart leaves <yaml.h> in one folder
+ * and lets programs build documents of their own. Every node remembers where it stood, so that any later complaint can
+ * say FILE:LINE:COL. A document lives in one ls_pool and is read-only once built, but for ls_document_set().
+ */
+#ifndef LOCKSTEP_DOCUMENT_H
+#define LOCKSTEP_DOCUMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lockstep/memory.h"
+#include "lockstep/status.h"
+
+typedef enum ls_document_kind { LS_DOCUMENT_SCALAR, LS_DOCUMENT_LIST, LS_DOCUMENT_MAP } ls_document_kind;
+
+/** Where a node stands: a file with line and column, or "--set key" with line 0. */
+typedef struct ls_place {
+    const char *file;
+    int line, column; /* from 1; 0: none */
+} ls_place;
+
+typedef struct ls_document ls_document;
+struct ls_document {
+    ls_document_kind kind;
+    ls_place place;
+    const char *text;    /* scalar: its text, "" if empty */
+    bool quoted;         /* scalar: stood in quotes, so it is text whatever it looks like */
+    size_t count;        /* list, map: number of items */
+    const char **keys;   /* map: the keys, in the order of the file; no two are equal */
+    ls_place *key_place; /* map: where each key stands */
+    ls_document **items; /* list, map */
+};
+
+/** The item of a map under `key`, or NULL. */
+ls_document *ls_document_find(const ls_document *map, const char *key);
+
+/**
+ * Puts `value` at a dotted path ("optimizer.sgd.momentum", "model.0.dense.units"; a number indexes a list from 0),
+ * making maps that do not exist. Where the path names a choice that is presently another kind, that choice is replaced.
+ */
+ls_status ls_document_set(ls_pool *pool, ls_document *root, const char *path, ls_document *value) LS_MUST_USE;
+
+/** A failure "FILE:LINE:COL: sentence" at a node's place. */
+ls_status ls_document_fail(ls_place place, ls_code code, const char *format, ...) LS_PRINTF(3, 4) LS_MUST_USE;
+
+#endif

@@ -1,0 +1,56 @@
+#include "lockstep/random.h"
+
+#include <Random123/philox.h>
+
+#include "lockstep/elementary.h"
+
+/*
+ * The address fills the counter and the key: counter = (position low, position high, draw, epoch), key = seed, with the
+ * purpose folded into the key's high word by an odd constant so that no two purposes share a stream.
+ */
+ls_draw ls_random(uint64_t seed, ls_purpose purpose, uint32_t epoch, uint64_t position, uint32_t draw) {
+    philox4x32_ctr_t counter = {{(uint32_t)position, (uint32_t)(position >> 32), draw, epoch}};
+    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32) ^ ((uint32_t)purpose * 0x9E3779B1u)}};
+    philox4x32_ctr_t bits = philox4x32(counter, key);
+    return (ls_draw){{bits.v[0], bits.v[1], bits.v[2], bits.v[3]}};
+}
+
+uint64_t ls_random_below(ls_draw draw, uint64_t bound) {
+    uint64_t bits = ((uint64_t)draw.word[0] << 32) | draw.word[1];
+    __extension__ typedef unsigned __int128 wide;
+    return (uint64_t)(((wide)bits * bound) >> 64);
+}
+
+void ls_random_normal(ls_draw draw, double out[2]) {
+    double u = 1.0 - ls_random_unit_double(draw.word[0], draw.word[1]); /* (0, 1]: its log is finite */
+    double angle = 6.283185307179586 * ls_random_unit_double(draw.word[2], draw.word[3]);
+    double radius = __builtin_sqrt(-2.0 * ls_log(u));
+    out[0] = radius * ls_cos(angle);
+    out[1] = radius * ls_sin(angle);
+}
+
+/* Eight rounds leave no visible structure even over a handful of samples. */
+enum { FEISTEL_ROUNDS = 8 };
+
+ls_permutation ls_permutation_make(uint64_t seed, ls_purpose purpose, uint32_t epoch, uint64_t count) {
+    unsigned bits = 1;
+    while (bits < 32 && (UINT64_C(1) << (2 * bits)) < count) bits++;
+    return (ls_permutation){.seed = seed, .count = count, .epoch = epoch, .purpose = purpose, .half_bits = bits};
+}
+
+static uint64_t feistel(const ls_permutation *p, uint64_t value) {
+    uint64_t mask = (UINT64_C(1) << p->half_bits) - 1;
+    uint64_t left = value >> p->half_bits, right = value & mask;
+    for (uint32_t round = 0; round < FEISTEL_ROUNDS; round++) {
+        uint64_t mixed = left ^ (ls_random(p->seed, p->purpose, p->epoch, right, round).word[0] & mask);
+        left = right;
+        right = mixed;
+    }
+    return (left << p->half_bits) | right;
+}
+
+uint64_t ls_permutation_at(const ls_permutation *permutation, uint64_t index) {
+    uint64_t image = feistel(permutation, index);
+    while (image >= permutation->count) image = feistel(permutation, image);
+    return image;
+}
