@@ -3,7 +3,7 @@
  *
  * config/ makes a document from YAML; options.h gives it meaning. Keeping the two apart leaves <yaml.h> in one folder
  * and lets programs build documents of their own. Every node remembers where it stood, so that any later complaint can
- * say FILE:LINE:COL. A document lives in one ls_pool and is read-only once built, but for ls_document_set().
+ * say FILE:LINE:COL. A document lives in one ls_pool and is read-only once built, but for ls_options_set() of options.h.
  */
 #ifndef LOCKSTEP_DOCUMENT_H
 #define LOCKSTEP_DOCUMENT_H
@@ -37,13 +37,20 @@ struct ls_document {
 /** The item of a map under `key`, or NULL. */
 ls_document *ls_document_find(const ls_document *map, const char *key);
 
-/**
- * Puts `value` at a dotted path ("optimizer.sgd.momentum", "model.0.dense.units"; a number indexes a list from 0),
- * making maps that do not exist. Where the path names a choice that is presently another kind, that choice is replaced.
- */
-ls_status ls_document_set(ls_pool *pool, ls_document *root, const char *path, ls_document *value) LS_MUST_USE;
+/* Building. Items and texts are borrowed; arrays grow in the pool. */
+ls_status ls_document_scalar(ls_pool *pool, ls_place place, const char *text, bool quoted,
+                             ls_document **out) LS_MUST_USE;
+ls_status ls_document_list(ls_pool *pool, ls_place place, ls_document **out) LS_MUST_USE;
+ls_status ls_document_map(ls_pool *pool, ls_place place, ls_document **out) LS_MUST_USE;
 
-/** A failure "FILE:LINE:COL: sentence" at a node's place. */
+/** Appends an item to a list. */
+ls_status ls_document_add(ls_pool *pool, ls_document *list, ls_document *item) LS_MUST_USE;
+
+/** Puts an item into a map; an item that stands under the key already is replaced in its place. */
+ls_status ls_document_put(ls_pool *pool, ls_document *map, const char *key, ls_place place,
+                          ls_document *item) LS_MUST_USE;
+
+/** A failure "FILE:LINE:COL: sentence"; without a line "FILE: sentence", without a file the bare sentence. */
 ls_status ls_document_fail(ls_place place, ls_code code, const char *format, ...) LS_PRINTF(3, 4) LS_MUST_USE;
 
 #endif

@@ -109,76 +109,144 @@ typedef enum ls_option_kind {
     LS_KIND_TABLE,    /* a nested struct, described by `rows` */
 } ls_option_kind;
 
+/**
+ * One row. What is left out is zero, and zero means "none" everywhere: a row names only what it needs,
+ *
+ *     {LS_OPTION_NUMBER(holder, delta, LS_KIND_REAL, "1", 0, INFINITY, "..."), .open_low = true, .main = true}
+ *     {LS_OPTION_NUMBER(holder, batch, LS_KIND_COUNT, LS_REQUIRED, 1, INFINITY, "..."),
+ *      .words = batch_words, .word_offset = offsetof(holder, batch_word)}
+ *
+ * and hence the fields behind word_offset, given_offset and place_offset cannot stand first in their struct.
+ */
 struct ls_option {
     const char *key;
     ls_option_kind kind;
     size_t offset;
-    const char *fallback;     /* the default, as YAML; NULL: not given stays zero; "!" : required */
-    double low, high;         /* numbers: inclusive range */
-    bool open_low, open_high; /* numbers: the bound itself is excluded */
+    const char *fallback;     /* the default, as YAML ("1ep", "[1, 2]", "{normal: {std: 0.1}}"; "{}" for a table whose
+                                 rows have their own); NULL: not given stays zero; LS_REQUIRED: the user must give it,
+                                 and a list must not be empty */
+    double low, high;         /* numbers, sizes, durations and lists of numbers: inclusive range; both 0: any */
+    bool open_low, open_high; /* the bound itself is excluded */
     bool main;                /* the row that a bare value means */
-    const char *const *words; /* WORD: all words. Numbers, REALS, TABLE: words allowed in place of the value */
-    ptrdiff_t word_offset;    /* numbers, REALS with words: where an int holds the word's index + 1, or 0 for a number */
-    unsigned units;           /* DURATION: bits 1 << LS_UNIT_x; the lowest allowed one is the unit of a bare number */
+    const char *const *words; /* WORD: all words. Others: words allowed in place of the value. Ends with NULL */
+    ptrdiff_t word_offset;    /* others with words: where an int holds the word's index + 1, or 0 for a value; then the
+                                 value itself stays zero */
+    unsigned units;           /* DURATION: bits 1 << LS_UNIT_x. A bare number has the lowest one; where that is
+                                 LS_UNIT_NONE it stays bare (its meaning is then another option's to say) */
     const ls_family *family;  /* CHOICE, CHOICES */
     const ls_option *rows;    /* TABLE */
-    ptrdiff_t given_offset;   /* where a bool says whether the user gave a value; -1: nowhere */
-    ptrdiff_t place_offset;   /* where an ls_place says where it was given; -1: nowhere */
+    ptrdiff_t given_offset;   /* where a bool says whether the user gave a value; <= 0: nowhere */
+    ptrdiff_t place_offset;   /* where an ls_place says where it stands, or what stands around it; <= 0: nowhere */
     const char *doc;          /* one sentence */
 };
 
 #define LS_OPTION_END {.kind = LS_KIND_END}
 #define LS_REQUIRED "!"
 
-#define LS_OPTION_ROW(holder, field, row_kind, row_default, sentence)                                          \
-    .key = #field, .kind = (row_kind), .offset = offsetof(holder, field), .fallback = (row_default),           \
-    .word_offset = -1, .given_offset = -1, .place_offset = -1, .low = -INFINITY, .high = INFINITY, .doc = (sentence)
-
-#define LS_OPTION_BOOL(holder, field, preset, sentence) {LS_OPTION_ROW(holder, field, LS_KIND_BOOL, preset, sentence)}
-
-/* `.low` and `.high` stand once more after LS_OPTION_ROW: in C the later initialiser wins. */
+/* The inside of a row: put further fields behind it. */
+#define LS_OPTION_ROW(holder, field, row_kind, preset, sentence)                                               \
+    .key = #field, .kind = (row_kind), .offset = offsetof(holder, field), .fallback = (preset), .doc = (sentence)
 #define LS_OPTION_NUMBER(holder, field, row_kind, preset, least, most, sentence)                               \
-    .key = #field, .kind = (row_kind), .offset = offsetof(holder, field), .fallback = (preset),                \
-    .word_offset = -1, .given_offset = -1, .place_offset = -1, .low = (least), .high = (most), .doc = (sentence)
+    LS_OPTION_ROW(holder, field, row_kind, preset, sentence), .low = (least), .high = (most)
+
+/* Whole rows. */
+#define LS_OPTION_BOOL(holder, field, preset, sentence) {LS_OPTION_ROW(holder, field, LS_KIND_BOOL, preset, sentence)}
 #define LS_OPTION_REAL(holder, field, preset, least, most, sentence)                                           \
     {LS_OPTION_NUMBER(holder, field, LS_KIND_REAL, preset, least, most, sentence)}
 #define LS_OPTION_COUNT(holder, field, preset, least, most, sentence)                                          \
     {LS_OPTION_NUMBER(holder, field, LS_KIND_COUNT, preset, least, most, sentence)}
+#define LS_OPTION_COUNTS2(holder, field, preset, least, most, sentence)                                        \
+    {LS_OPTION_NUMBER(holder, field, LS_KIND_COUNTS2, preset, least, most, sentence)}
+#define LS_OPTION_BYTES(holder, field, preset, least, most, sentence)                                          \
+    {LS_OPTION_NUMBER(holder, field, LS_KIND_BYTES, preset, least, most, sentence)}
+#define LS_OPTION_TEXT(holder, field, preset, sentence) {LS_OPTION_ROW(holder, field, LS_KIND_TEXT, preset, sentence)}
+#define LS_OPTION_TEXTS(holder, field, preset, sentence)                                                       \
+    {LS_OPTION_ROW(holder, field, LS_KIND_TEXTS, preset, sentence)}
+#define LS_OPTION_NAME(holder, field, preset, sentence) {LS_OPTION_ROW(holder, field, LS_KIND_NAME, preset, sentence)}
+#define LS_OPTION_WORD(holder, field, preset, all_words, sentence)                                             \
+    {LS_OPTION_ROW(holder, field, LS_KIND_WORD, preset, sentence), .words = (all_words)}
+#define LS_OPTION_DURATION(holder, field, preset, unit_bits, sentence)                                         \
+    {LS_OPTION_ROW(holder, field, LS_KIND_DURATION, preset, sentence), .units = (unit_bits)}
+#define LS_OPTION_CHOICE(holder, field, preset, of_family, sentence)                                           \
+    {LS_OPTION_ROW(holder, field, LS_KIND_CHOICE, preset, sentence), .family = (of_family)}
+#define LS_OPTION_CHOICES(holder, field, preset, of_family, sentence)                                          \
+    {LS_OPTION_ROW(holder, field, LS_KIND_CHOICES, preset, sentence), .family = (of_family)}
+#define LS_OPTION_TABLE(holder, field, preset, inner_rows, sentence)                                           \
+    {LS_OPTION_ROW(holder, field, LS_KIND_TABLE, preset, sentence), .rows = (inner_rows)}
 
-/** A failure, or the struct behind `rows` filled from `map` (NULL: all defaults). `noun` names the thing in messages. */
+/**
+ * A failure, or the struct behind `rows` filled from `map` (NULL: all defaults). Defaults take the path of user values.
+ * `noun` names the thing in messages ("unknown key ... in NOUN"). Every failure is LS_ERR_CONFIG and reads
+ *
+ *     digits.yaml:12:18: optimizer.sgd.learning_rate: "fast" is not a number; allowed: a number above 0
+ *     digits.yaml:4:3: unknown key "lerning_rate" in sgd; did you mean "learning_rate"? allowed: learning_rate, ...
+ *
+ * The file name of an ls_place is borrowed from the document; everything else lives in `pool`.
+ */
 ls_status ls_options_bind(const ls_option *rows, const char *noun, const ls_document *map, ls_pool *pool,
                           void *out) LS_MUST_USE;
 
 /** As ls_options_bind for a pick out of a family. */
 ls_status ls_choice_bind(const ls_family *family, const ls_document *value, ls_pool *pool, ls_choice *out) LS_MUST_USE;
 
-/** A choice with all defaults: for programs that use the library. Fails where an option is required. */
+/**
+ * A choice with all defaults: for programs that use the library. Fails where an option is required. `type` need not be
+ * in the family's table.
+ */
 ls_status ls_choice_make(const ls_family *family, const ls_type *type, ls_pool *pool, ls_choice *out) LS_MUST_USE;
 
 /** The member of a family with this name, or NULL. */
 const ls_type *ls_family_find(const ls_family *family, const char *name);
 
-/** Appends the struct as YAML that binds to the same struct: every key, defaults included, indented by `indent`. */
+/**
+ * Puts `value` at a dotted path of a document that `rows` describe ("optimizer.sgd.momentum", "model.0.dense.units"; a
+ * number indexes a list from 0), making the maps that do not exist. Naming another kind replaces the choice; a bare
+ * `relu` or `weight_decay: 0.01` is spelt out before something is put inside it. Unknown keys and indices are refused.
+ */
+ls_status ls_options_set(const ls_option *rows, ls_pool *pool, ls_document *root, const char *path,
+                         ls_document *value) LS_MUST_USE;
+
+/**
+ * Appends the struct as YAML that binds to the same struct: every key that has a value, defaults included, indented by
+ * `indent`. A key with a given_offset that the user did not give is a comment (its default may be somebody's to derive;
+ * who does so sets the bool).
+ */
 ls_status ls_options_print(const ls_option *rows, const void *options, int indent, ls_text *out) LS_MUST_USE;
-/** Appends a choice in one line, as in a list or after a key. */
+/** Appends a choice in one line, as in a list or after a key: `relu` or `{dense: {units: 128, bias: true}}`. */
 ls_status ls_choice_print(const ls_family *family, const ls_choice *choice, ls_text *out) LS_MUST_USE;
 
-/** Appends the reference: every key with default, range and sentence as comments, nested families in full. */
+/**
+ * Appends the reference, itself a YAML file: every key with its default, and as comments what is allowed and the
+ * sentence; each family once and in full, every member with all its options.
+ */
 ls_status ls_options_reference(const ls_option *rows, int indent, ls_text *out) LS_MUST_USE;
 
-/** Finds the row at a dotted path ("optimizer.sgd.momentum"). A failure names the nearest known key. */
+/**
+ * Appends what the row at a dotted path means ("optimizer.sgd.momentum", "optimizer.sgd", "model.dense.units"). A
+ * failure (LS_ERR_USAGE) names the nearest known key.
+ */
 ls_status ls_options_explain(const ls_option *rows, const char *path, ls_text *out) LS_MUST_USE;
 
 /** The candidate nearest to `word` by edit distance, or NULL if none is near; `candidates` ends with NULL. */
 const char *ls_nearest(const char *word, const char *const *candidates);
 
-/** Parses one strict number; false if the text is anything else ("0.1abc", "0x10", "010", "nan", "1e3" for a count). */
+/**
+ * Parses one strict number; false if the text is anything else ("0.1abc", "0x10", "010", "nan", "", "1e3" for a count).
+ * No number depends on the locale.
+ */
 bool ls_parse_real(const char *text, double *out);
 bool ls_parse_integer(const char *text, int64_t *out);
 bool ls_parse_count(const char *text, size_t *out);
-/** Parses "10ep", "500st", "90s", "15min", "2h", "1d"; a bare number gets `bare` (LS_UNIT_NONE: refused). */
+/**
+ * Parses "10ep", "500st", "90s", "15min", "2h", "1d"; a bare number gets `bare` (LS_UNIT_NONE: refused). Steps are
+ * whole; times become seconds; nothing is negative.
+ */
 bool ls_parse_duration(const char *text, ls_unit bare, ls_duration *out);
-/** Parses "512MB", "1GiB", "4096". */
+/** Parses "512MB", "1.5GB", "1GiB", "4096". */
 bool ls_parse_bytes(const char *text, size_t *out);
+
+/** Writes a finite number in the shortest form that ls_parse_real reads back to the same bits ("0.05", "1e-05"). */
+enum { LS_REAL_SPACE = 32 };
+void ls_real_print(double value, char out[LS_REAL_SPACE]);
 
 #endif
