@@ -3,7 +3,8 @@
  *
  * config/ makes a document from YAML; options.h gives it meaning. Keeping the two apart leaves <yaml.h> in one folder
  * and lets programs build documents of their own. Every node remembers where it stood, so that any later complaint can
- * say FILE:LINE:COL. A document lives in one ls_pool and is read-only once built, but for ls_options_set() of options.h.
+ * say FILE:LINE:COL. A document lives in one ls_pool and is read-only once built, but for ls_options_set() of
+ * options.h. All functions are local.
  */
 #ifndef LOCKSTEP_DOCUMENT_H
 #define LOCKSTEP_DOCUMENT_H
@@ -46,7 +47,7 @@ ls_status ls_document_map(ls_pool *pool, ls_place place, ls_document **out) LS_M
 /** Appends an item to a list. */
 ls_status ls_document_add(ls_pool *pool, ls_document *list, ls_document *item) LS_MUST_USE;
 
-/** Puts an item into a map; an item that stands under the key already is replaced in its place. */
+/** Puts an item into a map. An item that stands under the key already is replaced; the key keeps its place. */
 ls_status ls_document_put(ls_pool *pool, ls_document *map, const char *key, ls_place place,
                           ls_document *item) LS_MUST_USE;
 

@@ -181,12 +181,12 @@ struct ls_option {
  *     digits.yaml:12:18: optimizer.sgd.learning_rate: "fast" is not a number; allowed: a number above 0
  *     digits.yaml:4:3: unknown key "lerning_rate" in sgd; did you mean "learning_rate"? allowed: learning_rate, ...
  *
- * The file name of an ls_place is borrowed from the document; everything else lives in `pool`.
+ * `out` starts as zeros. The file name of an ls_place is borrowed from the document; everything else lives in `pool`.
  */
 ls_status ls_options_bind(const ls_option *rows, const char *noun, const ls_document *map, ls_pool *pool,
                           void *out) LS_MUST_USE;
 
-/** As ls_options_bind for a pick out of a family. */
+/** As ls_options_bind for a pick out of a family; what `out` held is overwritten. */
 ls_status ls_choice_bind(const ls_family *family, const ls_document *value, ls_pool *pool, ls_choice *out) LS_MUST_USE;
 
 /**
@@ -201,7 +201,8 @@ const ls_type *ls_family_find(const ls_family *family, const char *name);
 /**
  * Puts `value` at a dotted path of a document that `rows` describe ("optimizer.sgd.momentum", "model.0.dense.units"; a
  * number indexes a list from 0), making the maps that do not exist. Naming another kind replaces the choice; a bare
- * `relu` or `weight_decay: 0.01` is spelt out before something is put inside it. Unknown keys and indices are refused.
+ * `relu` or `weight_decay: 0.01` is spelt out before something is put inside it, and what is not there starts as its
+ * default. Unknown keys and indices are refused.
  */
 ls_status ls_options_set(const ls_option *rows, ls_pool *pool, ls_document *root, const char *path,
                          ls_document *value) LS_MUST_USE;
