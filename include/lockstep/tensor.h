@@ -160,7 +160,7 @@ size_t ls_params_arena(const ls_params *params);
 size_t ls_params_gradient_arena(const ls_params *params);
 /** End of the trainable part: gradients in [0, trainable) are the optimizer's, the rest up to gradient_arena statistics. */
 size_t ls_params_trainable(const ls_params *params);
-/** Values that training changes or keeps, without padding: what a user calls "number of parameters". */
+/** Values without padding, frozen ones too but no statistics: what a user calls "number of parameters". */
 size_t ls_params_values(const ls_params *params);
 
 /**
@@ -179,5 +179,15 @@ void ls_param_export_double(const ls_params *params, size_t index, const double 
  * joined as (0+8)(1+9).. then +4, +2, +1. It is finite exactly if every element is.
  */
 double ls_block_squares(size_t count, const float *values);
+
+/* ---- decomposition ------------------------------------------------------------------------------------------ */
+
+/**
+ * Eigenvalues and orthonormal eigenvectors of the symmetric matrix `a` (n, n), of which only the lower triangle is read.
+ * values[i] descend; vectors (n, n) has the i-th vector in row i, signed so that its largest component (the first of
+ * equals) is positive. Cyclic Jacobi in a fixed order (Golub and Van Loan, 8.5): the same bits on every machine, O(n^3)
+ * a sweep. Fails with LS_ERR_NUMERIC where `a` is not finite.
+ */
+ls_status ls_symmetric_eigen(size_t n, const double *a, double *values, double *vectors) LS_MUST_USE;
 
 #endif

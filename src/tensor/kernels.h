@@ -6,9 +6,16 @@
  *
  * The exact tables obey one law, so that they agree to the last bit with the scalar one (the oracle):
  *   products     C[i][j] is one accumulator, acc = fma(A[i][k], B[k][j], acc), k ascending, from the bias or 0;
+ *   convolution  a product whose k runs over (channel, kh, kw) forward, over (filter, kh, kw) for dx, and over the pixels
+ *                of one sample after the other for dW. Padding is zeros that take part like any other value (for dx: the
+ *                border of dy); taps that fall between strides do not exist;
  *   row sums     16 lanes, element j to lane j mod 16, joined as (0+8)(1+9).. then +4, +2, +1;
  *   elementwise  the formula as written, one rounding an operation, fma only where it says fma.
  * Sums over samples go by ls_microbatches: in row order within a micro-batch (one accumulator from 0), then in its tree.
+ * A row's result never depends on the other rows, nor anything on the size of the team.
+ *
+ * The blas tables share everything but the products, which are one GEMM per micro-batch: the shape of a call, and with
+ * it the bits, follows from the micro-batch and not from how many of them a rank holds.
  */
 #ifndef LOCKSTEP_TENSOR_KERNELS_H
 #define LOCKSTEP_TENSOR_KERNELS_H
@@ -57,26 +64,28 @@ typedef struct LS_REAL(ls_kernels) {
     void (*weight_import)(size_t out, size_t in, const real *rows, real *weight);
     void (*weight_export)(size_t out, size_t in, const real *weight, real *rows);
 
-    /* -- scratch bytes that the following three need, for at most `rows` rows on this team -- */
-    size_t (*dense_scratch)(const ls_team *team, size_t rows, size_t out, size_t in);
+    /* -- products with weights: `micro` bounds the rows; scratch bytes for at most
+          `rows` rows in at most `micros` micro-batches on this team -- */
+    size_t (*dense_scratch)(const ls_team *team, size_t rows, size_t micros, size_t out, size_t in);
     /* y (rows, out) = f(x (rows, in) W^T + bias); bias may be NULL */
-    void (*dense_forward)(ls_team *team, size_t rows, size_t out, size_t in, const real *x, const real *weight,
-                          const real *bias, ls_activation f, real slope, real *y, void *scratch);
+    void (*dense_forward)(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const real *x,
+                          const real *weight, const real *bias, ls_activation f, real slope, real *y, void *scratch);
     /* dx (rows, in) = dz (rows, out) W */
-    void (*dense_backward_data)(ls_team *team, size_t rows, size_t out, size_t in, const real *dz,
+    void (*dense_backward_data)(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const real *dz,
                                 const real *weight, real *dx, void *scratch);
     /* dW = dz^T x and db = column sums of dz, per micro-batch, joined by the tree, one result per block; db may be absent (base NULL) */
     void (*dense_backward_weight)(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const real *x,
                                   const real *dz, LS_REAL(ls_gradient) dw, LS_REAL(ls_gradient) db, void *scratch);
 
-    /* -- convolution (cross-correlation); x (rows, c, h, w), y (rows, filters, oh, ow), weights by conv_import -- */
+    /* -- convolution (cross-correlation); x (rows, c, h, w), y (rows, filters, oh, ow), weights by conv_import;
+          conv_weight_size looks at channels, filters, kernel and groups only -- */
     size_t (*conv_weight_size)(const ls_window *window);
     void (*conv_import)(const ls_window *window, const real *rows, real *weight);
     void (*conv_export)(const ls_window *window, const real *weight, real *rows);
-    size_t (*conv_scratch)(const ls_team *team, size_t rows, const ls_window *window);
-    void (*conv_forward)(ls_team *team, size_t rows, const ls_window *window, const real *x, const real *weight,
-                         const real *bias, ls_activation f, real slope, real *y, void *scratch);
-    void (*conv_backward_data)(ls_team *team, size_t rows, const ls_window *window, const real *dz,
+    size_t (*conv_scratch)(const ls_team *team, size_t rows, size_t micros, const ls_window *window);
+    void (*conv_forward)(ls_team *team, const ls_microbatches *micro, const ls_window *window, const real *x,
+                         const real *weight, const real *bias, ls_activation f, real slope, real *y, void *scratch);
+    void (*conv_backward_data)(ls_team *team, const ls_microbatches *micro, const ls_window *window, const real *dz,
                                const real *weight, real *dx, void *scratch);
     void (*conv_backward_weight)(ls_team *team, const ls_microbatches *micro, const ls_window *window, const real *x,
                                  const real *dz, LS_REAL(ls_gradient) dw, LS_REAL(ls_gradient) db, void *scratch);
@@ -114,7 +123,26 @@ typedef struct LS_REAL(ls_kernels) {
                                 const real *inverse, const real *dy, real *dx);
 } LS_REAL(ls_kernels);
 
-/** The table of an arithmetic. */
+/** The table of an arithmetic. In double it is always the scalar one, whatever `math` is. */
 const LS_REAL(ls_kernels) *LS_REAL(ls_math_kernels)(const ls_math *math);
+
+/** How many waiting sums of the tree the micro-batch at `index` of its block completes, in the order of a stack. */
+static inline size_t ls_microbatches_joins(size_t index) {
+    size_t joins = 0;
+    for (; index & 1; index >>= 1) joins++;
+    return joins;
+}
+
+/** The most sums that wait at once while a block of `micros` micro-batches is summed, the newest one included. */
+static inline size_t ls_microbatches_depth(size_t micros) {
+    size_t depth = 1;
+    for (; micros > 1; micros >>= 1) depth++;
+    return depth;
+}
+
+/** Rows of a rank. */
+static inline size_t ls_microbatches_rows(const ls_microbatches *micro) {
+    return micro->count ? micro->row[micro->count] : 0;
+}
 
 #endif

@@ -1,0 +1,143 @@
+/*
+ * team.c: a pool of threads that wait for the next piece of work.
+ *
+ * A run is announced by raising `run`; every thread, the caller too, then takes parts from `next` until none is left.
+ * Waiting threads spin for some microseconds, since the next run of a step is never far, and then sleep. The caller
+ * returns when `busy` workers have come back, so that `work` and its argument may live on its stack.
+ */
+#include "lockstep/tensor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SPINS = 2000 };
+
+struct ls_team {
+    size_t size;
+    pthread_t *thread; /* size - 1 of them */
+    pthread_mutex_t lock;
+    pthread_cond_t start;
+    size_t sleepers; /* under lock */
+    void (*work)(void *argument, size_t part, size_t parts);
+    void *argument;
+    size_t parts;
+    bool stop;
+    atomic_uint run;
+    atomic_size_t next, busy;
+};
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    sched_yield();
+#endif
+}
+
+/* Waits until a run other than `seen` is announced; returns its number. */
+static unsigned await_run(ls_team *team, unsigned seen) {
+    for (int i = 0; i < SPINS; i++) {
+        unsigned run = atomic_load_explicit(&team->run, memory_order_acquire);
+        if (run != seen) return run;
+        pause_briefly();
+    }
+    pthread_mutex_lock(&team->lock);
+    team->sleepers++;
+    while (atomic_load(&team->run) == seen) pthread_cond_wait(&team->start, &team->lock);
+    team->sleepers--;
+    unsigned run = atomic_load(&team->run);
+    pthread_mutex_unlock(&team->lock);
+    return run;
+}
+
+static void announce(ls_team *team) {
+    atomic_store(&team->busy, team->size - 1);
+    pthread_mutex_lock(&team->lock);
+    atomic_fetch_add_explicit(&team->run, 1, memory_order_release);
+    if (team->sleepers) pthread_cond_broadcast(&team->start);
+    pthread_mutex_unlock(&team->lock);
+}
+
+static void take_parts(ls_team *team) {
+    size_t part = 0;
+    while ((part = atomic_fetch_add(&team->next, 1)) < team->parts) team->work(team->argument, part, team->parts);
+}
+
+static void *worker(void *argument) {
+    ls_team *team = argument;
+    for (unsigned seen = 0;;) {
+        seen = await_run(team, seen);
+        if (team->stop) return NULL;
+        take_parts(team);
+        atomic_fetch_sub_explicit(&team->busy, 1, memory_order_release);
+    }
+}
+
+static void end_workers(ls_team *team, size_t started) {
+    if (!started) return;
+    team->stop = true;
+    announce(team);
+    for (size_t i = 0; i < started; i++) pthread_join(team->thread[i], NULL);
+}
+
+static void free_team(ls_team *team) {
+    pthread_cond_destroy(&team->start);
+    pthread_mutex_destroy(&team->lock);
+    free(team->thread);
+    free(team);
+}
+
+ls_status ls_team_create(size_t threads, ls_team **out) {
+    *out = NULL;
+    assert(threads > 0);
+    ls_team *team = calloc(1, sizeof *team);
+    if (!team) return LS_FAIL(LS_ERR_MEMORY, "no memory for a team of %zu threads", threads);
+    team->size = threads;
+    pthread_mutex_init(&team->lock, NULL);
+    pthread_cond_init(&team->start, NULL);
+    team->thread = calloc(threads, sizeof *team->thread);
+    if (!team->thread) {
+        free_team(team);
+        return LS_FAIL(LS_ERR_MEMORY, "no memory for a team of %zu threads", threads);
+    }
+    for (size_t i = 0; i + 1 < threads; i++) {
+        int error = pthread_create(&team->thread[i], NULL, worker, team);
+        if (!error) continue;
+        end_workers(team, i);
+        free_team(team);
+        return LS_FAIL(LS_ERR_RUNTIME, "cannot start thread %zu of %zu: %s", i + 2, threads, strerror(error));
+    }
+    *out = team;
+    return LS_OK;
+}
+
+void ls_team_destroy(ls_team *team) {
+    if (!team) return;
+    end_workers(team, team->size - 1);
+    free_team(team);
+}
+
+size_t ls_team_size(const ls_team *team) {
+    return team->size;
+}
+
+void ls_team_run(ls_team *team, size_t parts, void (*work)(void *argument, size_t part, size_t parts), void *argument) {
+    if (team->size == 1 || parts <= 1) {
+        for (size_t part = 0; part < parts; part++) work(argument, part, parts);
+        return;
+    }
+    team->work = work;
+    team->argument = argument;
+    team->parts = parts;
+    atomic_store(&team->next, 0);
+    announce(team);
+    take_parts(team);
+    for (int spins = 0; atomic_load_explicit(&team->busy, memory_order_acquire) > 0; spins++)
+        if (spins < SPINS) pause_briefly();
+        else sched_yield();
+}
