@@ -3,11 +3,11 @@
  *
  * A metric is a few sums over samples and a function of them:
  *
- *      accumulate   (view of some samples)  ->  sums += contribution of each sample        every rank, any piece of a set
- *      value        (sums over the set)     ->  one number                                 after the sums were exchanged
+ *      accumulate   (view of some samples)  ->  sums += contribution of each sample    every rank, any piece of a set
+ *      value        (sums over the set)     ->  one number                             after the sums were exchanged
  *
- * so the root of rmse is taken once, over the whole set, and never of a batch. A contribution depends on its sample alone
- * and is added exactly (sum.h), hence a metric has the same bits for any number of ranks and micro-batches.
+ * so the root of rmse is taken once, over the whole set, and never of a batch. A contribution depends on its sample
+ * alone and is added exactly (sum.h), hence a metric has the same bits for any number of ranks and micro-batches.
  *
  * All functions are local.
  */
@@ -15,9 +15,7 @@
 #define LOCKSTEP_METRICS_H
 
 #include "lockstep/options.h"
-
-/** An exact sum (sum.h). */
-typedef struct ls_sum ls_sum;
+#include "lockstep/sum.h"
 
 /** What predictions are compared with; the loss decides. Bits, for sets of them. */
 typedef enum ls_target {
@@ -27,7 +25,7 @@ typedef enum ls_target {
     LS_TARGET_PAIRS = 8,   /* a true and a corrupt input, one score each */
 } ls_target;
 
-/** Some samples with what the model says of them. All arrays are borrowed; those that `target` does not use are NULL. */
+/** Some samples with what the model says of them. Arrays are borrowed; those that `target` does not use are NULL. */
 typedef struct ls_metric_view {
     ls_target target;
     size_t rows, outputs;

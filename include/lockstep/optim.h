@@ -1,9 +1,9 @@
 /**
  * optim.h: from a gradient to new weights: optimizers, schedules, clipping.
  *
- * An optimizer is a loop over a range of the parameter arena. It knows nothing of layers, ranks or messages: whoever owns
- * a piece (a range within one parameter) calls it with the piece's weights, its reduced gradient and its slots, the
- * arrays of state that lie at the same offsets as the weights:
+ * An optimizer is a loop over a range of the parameter arena. It knows nothing of layers, ranks or messages: whoever
+ * owns a piece (a range within one parameter) calls it with the piece's weights, its reduced gradient and its slots,
+ * the arrays of state that lie at the same offsets as the weights:
  *
  *      weights      |w w w w w w w w|                 one copy per node
  *      gradient     |g g g g g g g g|                 after the sum over all ranks
@@ -19,23 +19,21 @@
  *      type->update(options, {count, weights, gradient, slots, rate, decay, scale, number, trust})
  *
  * Invariants
- *  - Element i of the new weights and slots depends on element i of the old ones and on the scalars alone, so it does not
- *    matter how a parameter is cut into pieces. Scalars are formed in double, once a call; elements are float, every
- *    operation rounded once, never contracted: the same bits on every machine.
+ *  - Element i of the new weights and slots depends on element i of the old ones and on the scalars alone, so it does
+ *    not matter how a parameter is cut into pieces. Scalars are formed in double, once a call; elements are float,
+ *    every operation rounded once, never contracted: the same bits on every machine.
  *  - Padding stays what it is: where weight, gradient and slots are 0 they remain 0.
  *  - A weight changes only in `update`; `measure` changes nothing.
  *
- * g below is the gradient of the batch's mean loss times `scale`; weight decay is added to it (g + decay * w) by all but
- * adamw and lamb, which apply it apart. All functions are local.
+ * g below is the gradient of the batch's mean loss times `scale`; weight decay is added to it (g + decay * w) by all
+ * but adamw and lamb, which apply it apart. All functions are local.
  */
 #ifndef LOCKSTEP_OPTIM_H
 #define LOCKSTEP_OPTIM_H
 
 #include "lockstep/options.h"
+#include "lockstep/sum.h"
 #include "lockstep/tensor.h"
-
-/** An exact sum (sum.h). */
-typedef struct ls_sum ls_sum;
 
 /* ---- optimizers --------------------------------------------------------------------------------------------- */
 
@@ -107,7 +105,7 @@ ls_status ls_optimizer_check(const ls_choice *optimizer) LS_MUST_USE;
 /** The names of the slots, at most LS_OPTIMIZER_SLOTS; returns how many. Names are constant. */
 size_t ls_optimizer_slots(const ls_choice *optimizer, const char *names[LS_OPTIMIZER_SLOTS]);
 
-/** The learning rate of a parameter: base, times `factor` of the schedules, times its own factor, by fan-in if asked. */
+/** The learning rate of a parameter: base, times `factor` of the schedules and its own, by fan-in if asked. */
 double ls_optimizer_rate(const ls_choice *optimizer, const ls_param *param, double factor);
 
 /** The weight decay of a parameter, with its own factor; `samples` is the size of the training set. */
@@ -116,7 +114,7 @@ double ls_optimizer_decay(const ls_choice *optimizer, const ls_param *param, uin
 /** Applies one update to one piece. */
 void ls_optimizer_update(const ls_choice *optimizer, const ls_update *update);
 
-/** The factor on all gradients that brings their common norm down to `limit`: limit / norm, or 1 where it is no more. */
+/** The factor on all gradients that brings their common norm down to `limit`: limit / norm, or 1 where it is less. */
 double ls_clip_factor(double norm, double limit);
 
 /* ---- schedules ---------------------------------------------------------------------------------------------- */

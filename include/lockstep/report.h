@@ -3,11 +3,11 @@
  *
  * Nothing here knows the training loop. The loop fills structs and hands them over; each writer is on its own:
  *
- *      ls_journal       metrics.jsonl     one event a line: steps, evaluations, saves           appended
- *      ls_run_state     status.json       what the run is doing now                             replaced about every 2 s
+ *      ls_journal       metrics.jsonl     one event a line: steps, evaluations, saves    appended
+ *      ls_run_state     status.json       what the run is doing now                      replaced every 2 s
  *      ls_display       the terminal      a bar, or a full line about every 10 s
- *      ls_tensorboard   tensorboard/      the same curves as event files                        appended
- *      ls_summary       report.json|.txt  how it ended and where the time went                  once
+ *      ls_tensorboard   tensorboard/      the same curves as event files                 appended
+ *      ls_summary       report.json|.txt  how it ended and where the time went           once
  *
  * Invariants
  *  - A number is written in the fewest digits that read back as the same double; what is not finite is written as null,
@@ -59,8 +59,8 @@ typedef struct ls_journal ls_journal;
 #define LS_REPORT_KEEP_ALL UINT64_MAX
 
 /**
- * Opens a journal for appending; makes the file if there is none. Events of steps above `last_step` and a torn last line
- * are removed first: the step of the checkpoint that is resumed, 0 with a new run, or LS_REPORT_KEEP_ALL.
+ * Opens a journal for appending; makes the file if there is none. Events of steps above `last_step` and a torn last
+ * line are removed first: the step of the checkpoint that is resumed, 0 with a new run, or LS_REPORT_KEEP_ALL.
  */
 ls_status ls_journal_open(const char *path, uint64_t last_step, ls_journal **out) LS_MUST_USE;
 /** Writes one line, in one call, so that a killed program leaves whole lines. */
@@ -71,9 +71,9 @@ ls_status ls_journal_close(ls_journal *journal) LS_MUST_USE;
 ls_status ls_journal_truncate(const char *path, uint64_t last_step) LS_MUST_USE;
 
 /**
- * Calls `visit` for each event, in order; what it is given is borrowed for the call. A failure of `visit` ends the reading
- * and is returned. A torn last line is passed over (a run may be writing it); a bad line elsewhere is a failure with
- * FILE:LINE.
+ * Calls `visit` for each event, in order; what it is given is borrowed for the call. A failure of `visit` ends the
+ * reading and is returned. A torn last line is passed over (a run may be writing it); a bad line elsewhere is a failure
+ * with FILE:LINE.
  */
 ls_status ls_journal_read(const char *path, ls_status (*visit)(void *context, const ls_event *event),
                           void *context) LS_MUST_USE;
@@ -137,7 +137,7 @@ void ls_display_clear(ls_display *display);
 /** True where a bar is drawn. */
 bool ls_display_is_bar(const ls_display *display);
 
-/** The text of a progress line, without line end: "epoch 3/30  step 120/690  loss 0.412  4.8e+04 samples/s  left 1m20s". */
+/** A progress line, without line end: "epoch 3/30  step 120/690  loss 0.412  48000 samples/s  left 1m20s". */
 const char *ls_run_state_line(const ls_run_state *state, char *out, size_t size);
 
 /** "0.4s", "12s", "3m05s", "2h04m", "3d02h"; "?" for what is not finite. At most 24 bytes. Returns `out`. */
@@ -156,7 +156,7 @@ const char *ls_tensorboard_missing(void);
  */
 ls_status ls_tensorboard_open(const char *folder, uint64_t last_step, ls_tensorboard **out) LS_MUST_USE;
 
-/** Writes the numbers of an event as scalars "<set>/<name>", or "<event>/<name>" without a set. Not finite: as it is. */
+/** Writes the numbers of an event as scalars "<set>/<name>", or "<event>/<name>" without a set. */
 ls_status ls_tensorboard_write(ls_tensorboard *board, const ls_event *event) LS_MUST_USE;
 ls_status ls_tensorboard_close(ls_tensorboard *board) LS_MUST_USE;
 

@@ -174,8 +174,8 @@ void ls_param_import_double(const ls_params *params, size_t index, const double 
 void ls_param_export_double(const ls_params *params, size_t index, const double *arena, double *values);
 
 /**
- * The sum of squares of a block of at most LS_GRAIN elements, in double: every norm of gradients or parameters is an exact
- * sum (sum.h) of these blocks, and so does not depend on how the arena is cut. 16 lanes, element j to lane j mod 16,
+ * The sum of squares of a block of at most LS_GRAIN elements, in double: every norm of gradients or parameters is an
+ * exact sum (sum.h) of these blocks, and so does not depend on how the arena is cut. 16 lanes, element j to lane j mod 16,
  * joined as (0+8)(1+9).. then +4, +2, +1. It is finite exactly if every element is.
  */
 double ls_block_squares(size_t count, const float *values);

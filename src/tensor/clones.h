@@ -1,9 +1,9 @@
 /*
  * clones.h: one loop, compiled for several instruction sets.
  *
- * LS_CLONES before a function makes the compiler emit it for AVX-512, AVX2 and the baseline; the fastest that the processor
- * has is bound when the program is loaded. Only for elementwise loops and fixed lanes, in which every operation is rounded
- * by itself: then all versions give the same bits (contraction is off, and none of these targets implies it).
+ * LS_CLONES before a function makes the compiler emit it for AVX-512, AVX2 and the baseline; the fastest that the
+ * processor has is bound when the program is loaded. Only for elementwise loops and fixed lanes, in which every
+ * operation is rounded by itself: then all versions give the same bits (contraction is off, and no target implies it).
  */
 #ifndef LOCKSTEP_TENSOR_CLONES_H
 #define LOCKSTEP_TENSOR_CLONES_H
