@@ -1,0 +1,41 @@
+#include "store/library.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void ls__hdf5_enter(void) {
+    pthread_mutex_lock(&mutex);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+void ls__hdf5_leave(void) {
+    pthread_mutex_unlock(&mutex);
+}
+
+static herr_t take_innermost(unsigned n, const H5E_error2_t *error, void *out) {
+    if (n == 0) snprintf(((ls__reason *)out)->text, sizeof(ls__reason), "%s", error->desc);
+    return 0;
+}
+
+ls__reason ls__hdf5_reason(void) {
+    ls__reason reason = {"HDF5 gives no reason"};
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_innermost, &reason);
+    return reason;
+}
+
+hid_t ls__file_access(void) {
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    H5Pset_file_locking(access, false, true);
+    return access;
+}
+
+hid_t ls__half_type(void) {
+    hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    H5Tset_fields(type, 15, 10, 5, 0, 10);
+    H5Tset_size(type, 2);
+    H5Tset_ebias(type, 15);
+    return type;
+}

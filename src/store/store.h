@@ -1,0 +1,33 @@
+/*
+ * store.h: what the files of the reading half share.
+ */
+#ifndef LS_STORE_STORE_H
+#define LS_STORE_STORE_H
+
+#include "store/library.h"
+
+/** An array that was opened: what the public half says, and HDF5's handles. */
+typedef struct ls__entry {
+    ls_array array; /* first: an ls_array of this module is an ls__entry */
+    char *path;
+    char refusal[160];
+    hid_t dataset;
+    hid_t memory_type; /* what H5Dread is asked for; H5I_INVALID_HID where reading is refused */
+} ls__entry;
+
+struct ls_store {
+    char *path;
+    int fd;
+    uint64_t bytes;
+    hid_t file;
+    size_t count, space;
+    ls__entry **entries;
+};
+
+/** Fills an entry from its open dataset; what cannot be read gets a refusal. Between enter and leave. */
+void ls__describe(ls__entry *entry, uint64_t file_bytes);
+
+/** `path` with single slashes and none at the end, so that equal arrays have equal names. Yours to free; NULL: memory. */
+char *ls__normal_path(const char *path);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * writer.h: what laying out (write.c, with HDF5) and filling (commit.c, without) share.
+ */
+#ifndef LS_STORE_WRITER_H
+#define LS_STORE_WRITER_H
+
+#include <pthread.h>
+
+#include "store/checksum.h"
+
+/** An array that is being written. */
+typedef struct ls__slot {
+    ls_array array; /* path, dtype, shape, offset */
+    char *path;
+    ls_store_part part;
+    size_t filled;       /* bytes that came, in any order */
+    size_t hashed;       /* bytes that came from the front without a gap, and are in `hash` */
+    size_t appended;     /* bytes that ls_store_append() has put */
+    XXH3_state_t *hash;  /* over what came from the front */
+    uint64_t checksum;
+} ls__slot;
+
+typedef enum ls__stage { LS__LAYING_OUT, LS__FILLING, LS__COMMITTED } ls__stage;
+
+struct ls_store_writer {
+    char *target, *temporary;
+    int fd;
+    int64_t file; /* HDF5's handle while laying out */
+    ls__stage stage;
+    uint64_t bytes;
+    size_t count, space; /* the user's arrays; while sealing the three of /checksums are behind them */
+    ls__slot *slots;
+    size_t *sorted;        /* the user's arrays by path */
+    pthread_mutex_t mutex; /* guards filled, hashed and hash of all slots */
+    ls_text lines;         /* /checksums/datasets */
+    uint64_t state, whole;
+};
+
+/** Numbers of the arrays below /checksums, behind the user's `count`. */
+enum { LS__SLOT_LINES, LS__SLOT_STATE, LS__SLOT_FILE, LS__OWN_SLOTS };
+
+#endif
