@@ -10,8 +10,8 @@
 /* The head is text, so that the checksum does not hang on how this program numbers its types. */
 void ls__checksum_begin(XXH3_state_t *hash, const ls_array *array) {
     char head[256];
-    int length = snprintf(head, sizeof head, "\n%s %zu rank %zu:", ls_dtype_name(array->dtype), array->item_bytes,
-                          array->rank);
+    int length =
+        snprintf(head, sizeof head, "\n%s %zu rank %zu:", ls_dtype_name(array->dtype), array->item_bytes, array->rank);
     for (size_t i = 0; i < array->rank; i++)
         length += snprintf(head + length, sizeof head - (size_t)length, " %zu", array->dim[i]);
     XXH3_64bits_reset(hash);

@@ -58,8 +58,8 @@ static ls_status whole_checksum(ls_store_writer *writer, const scratch *with, ui
     for (size_t i = 0; i < writer->count; i++)
         with->extents[i] = (ls__extent){writer->slots[i].array.offset, writer->slots[i].array.bytes};
     uint64_t own = writer->slots[writer->count + LS__SLOT_FILE].array.offset;
-    return ls__checksum_file(writer->fd, writer->temporary, writer->bytes, with->extents, writer->count, own, with->hash,
-                             with->buffer, out);
+    return ls__checksum_file(writer->fd, writer->temporary, writer->bytes, with->extents, writer->count, own,
+                             with->hash, with->buffer, out);
 }
 
 static ls_status write_own(ls_store_writer *writer, size_t which, const void *bytes, size_t count) {
@@ -89,7 +89,8 @@ static ls_status read_back(ls_store_writer *writer, const scratch *with) {
         uint64_t checksum;
         LS_TRY(ls__checksum_array(writer->fd, writer->temporary, &slot->array, with->hash, with->buffer, &checksum));
         if (checksum != slot->checksum)
-            return LS_FAIL(LS_ERR_IO, "%s: %s reads back differently from what was written: the disk or its memory fails",
+            return LS_FAIL(LS_ERR_IO,
+                           "%s: %s reads back differently from what was written: the disk or its memory fails",
                            writer->temporary, slot->path);
     }
     uint64_t whole, stored;

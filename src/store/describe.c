@@ -123,10 +123,10 @@ static void check_filters(ls__entry *entry, hid_t plist) {
         unsigned flags, config;
         size_t values = 0;
         char name[64] = "";
-        H5Z_filter_t filter =
-            H5Pget_filter2(plist, (unsigned)i, &flags, &values, NULL, sizeof name - 1, name, &config);
+        H5Z_filter_t filter = H5Pget_filter2(plist, (unsigned)i, &flags, &values, NULL, sizeof name - 1, name, &config);
         if (H5Zfilter_avail(filter) <= 0)
-            refuse(entry, "is compressed by filter %d (%s), which this HDF5 lacks: write it with gzip, or h5repack -f NONE",
+            refuse(entry,
+                   "is compressed by filter %d (%s), which this HDF5 lacks: write it with gzip, or h5repack -f NONE",
                    (int)filter, name[0] ? name : "unnamed");
     }
 }
@@ -180,7 +180,7 @@ static void widen_cache(ls__entry *entry, size_t band) {
     entry->dataset = wide;
 }
 
-void ls__describe(ls__entry *entry, uint64_t file_bytes) {
+void ls__array_describe(ls__entry *entry, uint64_t file_bytes) {
     entry->array.path = entry->path;
     entry->memory_type = H5I_INVALID_HID;
     hid_t type = H5Dget_type(entry->dataset);

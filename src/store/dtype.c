@@ -8,10 +8,10 @@ static const struct {
     const char *name;
     size_t size;
 } types[] = {
-    [LS_DTYPE_U8] = {"uint8", 1},      [LS_DTYPE_I8] = {"int8", 1},       [LS_DTYPE_U16] = {"uint16", 2},
-    [LS_DTYPE_I16] = {"int16", 2},     [LS_DTYPE_U32] = {"uint32", 4},    [LS_DTYPE_I32] = {"int32", 4},
-    [LS_DTYPE_U64] = {"uint64", 8},    [LS_DTYPE_I64] = {"int64", 8},     [LS_DTYPE_F16] = {"float16", 2},
-    [LS_DTYPE_F32] = {"float32", 4},   [LS_DTYPE_F64] = {"float64", 8},   [LS_DTYPE_TEXT] = {"text", 0},
+    [LS_DTYPE_U8] = {"uint8", 1},      [LS_DTYPE_I8] = {"int8", 1},     [LS_DTYPE_U16] = {"uint16", 2},
+    [LS_DTYPE_I16] = {"int16", 2},     [LS_DTYPE_U32] = {"uint32", 4},  [LS_DTYPE_I32] = {"int32", 4},
+    [LS_DTYPE_U64] = {"uint64", 8},    [LS_DTYPE_I64] = {"int64", 8},   [LS_DTYPE_F16] = {"float16", 2},
+    [LS_DTYPE_F32] = {"float32", 4},   [LS_DTYPE_F64] = {"float64", 8}, [LS_DTYPE_TEXT] = {"text", 0},
     [LS_DTYPE_OTHER] = {"unknown", 0},
 };
 
@@ -39,11 +39,11 @@ static float half_to_float(uint16_t half) {
 
 /* Number i of a row of any type. Integers of 64 bits round to the nearest double. */
 static double number_at(ls_dtype dtype, const char *in, size_t i) {
-#define TAKE(type) \
-    { \
-        type value; \
-        memcpy(&value, in + i * sizeof value, sizeof value); \
-        return (double)value; \
+#define TAKE(type)                                                                                                     \
+    {                                                                                                                  \
+        type value;                                                                                                    \
+        memcpy(&value, in + i * sizeof value, sizeof value);                                                           \
+        return (double)value;                                                                                          \
     }
     switch (dtype) {
     case LS_DTYPE_U8: TAKE(uint8_t)

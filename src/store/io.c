@@ -14,7 +14,8 @@ ls_status ls__read_at(int fd, const char *path, uint64_t offset, void *out, size
     while (count > 0) {
         ssize_t got = pread(fd, next, count < LARGEST_CALL ? count : LARGEST_CALL, (off_t)offset);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot read at byte %ju: %s", path, (uintmax_t)offset, strerror(errno));
+        if (got < 0)
+            return LS_FAIL(LS_ERR_IO, "%s: cannot read at byte %ju: %s", path, (uintmax_t)offset, strerror(errno));
         if (got == 0)
             return LS_FAIL(LS_ERR_IO, "%s: truncated: it ends at byte %ju, in the middle of its data", path,
                            (uintmax_t)offset);

@@ -3,15 +3,15 @@
 #include <pthread.h>
 #include <stdio.h>
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t ls__hdf5_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void ls__hdf5_enter(void) {
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&ls__hdf5_mutex);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
 void ls__hdf5_leave(void) {
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&ls__hdf5_mutex);
 }
 
 static herr_t take_innermost(unsigned n, const H5E_error2_t *error, void *out) {

@@ -16,7 +16,8 @@
 static bool has_signature(int fd, uint64_t bytes) {
     char head[8];
     for (uint64_t at = 0; at + sizeof head <= bytes; at = at ? 2 * at : 512)
-        if (pread(fd, head, sizeof head, (off_t)at) == sizeof head && memcmp(head, "\211HDF\r\n\032\n", sizeof head) == 0)
+        if (pread(fd, head, sizeof head, (off_t)at) == sizeof head &&
+            memcmp(head, "\211HDF\r\n\032\n", sizeof head) == 0)
             return true;
     return false;
 }
@@ -27,8 +28,10 @@ static const char *guess(int fd, uint64_t bytes) {
     if (bytes == 0) return "it is empty";
     ssize_t got = pread(fd, head, sizeof head, 0);
     if (got < 4) return "it is too short";
-    if (memcmp(head, "\x1f\x8b", 2) == 0) return "it is compressed by gzip; `lockstep import` reads such csv and idx files";
-    if (memcmp(head, "PK\x03\x04", 4) == 0) return "it is a zip archive (npz, or PyTorch); `lockstep import npy` takes .npy";
+    if (memcmp(head, "\x1f\x8b", 2) == 0)
+        return "it is compressed by gzip; `lockstep import` reads such csv and idx files";
+    if (memcmp(head, "PK\x03\x04", 4) == 0)
+        return "it is a zip archive (npz, or PyTorch); `lockstep import npy` takes .npy";
     if (memcmp(head, "\x93NUM", 4) == 0) return "it is a NumPy array; `lockstep import npy` converts it";
     if (head[0] == 0 && head[1] == 0 && head[2] >= 8 && head[2] <= 14)
         return "it looks like IDX (MNIST); `lockstep import idx` converts it";
@@ -45,8 +48,7 @@ static ls_status open_file(const char *path, int *fd, uint64_t *bytes) {
     if (fstat(*fd, &info) != 0) return LS_FAIL(LS_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
     if (S_ISDIR(info.st_mode)) return LS_FAIL(LS_ERR_DATA, "%s: is a folder, not an HDF5 file", path);
     *bytes = (uint64_t)info.st_size;
-    if (!has_signature(*fd, *bytes))
-        return LS_FAIL(LS_ERR_DATA, "%s: not an HDF5 file: %s", path, guess(*fd, *bytes));
+    if (!has_signature(*fd, *bytes)) return LS_FAIL(LS_ERR_DATA, "%s: not an HDF5 file: %s", path, guess(*fd, *bytes));
     return LS_OK;
 }
 
@@ -75,8 +77,10 @@ ls_status ls_store_open(const char *path, ls_store **out) {
     ls_status status = store->path ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for a store");
     if (status == LS_OK) status = open_file(path, &store->fd, &store->bytes);
     if (status == LS_OK) status = open_library(store);
-    if (status == LS_OK) *out = store;
-    else ls_store_close(store);
+    if (status == LS_OK)
+        *out = store;
+    else
+        ls_store_close(store);
     return status;
 }
 
@@ -162,11 +166,13 @@ static ls_status describe_group(ls_store *store, const char *group, const char *
     names list = {0};
     const char *parent = strcmp(group, "/") == 0 ? "" : group;
     ls__hdf5_enter();
-    bool listed = H5Literate_by_name(store->file, group, H5_INDEX_NAME, H5_ITER_INC, NULL, take_name, &list,
-                                     H5P_DEFAULT) >= 0;
+    bool listed =
+        H5Literate_by_name(store->file, group, H5_INDEX_NAME, H5_ITER_INC, NULL, take_name, &list, H5P_DEFAULT) >= 0;
     ls__hdf5_leave();
     ls_status status = ls_text_add(text, "; %s %s", *parent ? group : "the file",
-                                   !listed ? "is an array, not a group" : list.count ? "holds " : "is empty");
+                                   !listed      ? "is an array, not a group"
+                                   : list.count ? "holds "
+                                                : "is empty");
     for (size_t i = 0; status == LS_OK && i < list.count && i < MOST_NAMES; i++)
         status = ls_text_add(text, "%s%s%s", i ? ", " : "", *parent ? "" : "/", list.items[i]);
     if (status == LS_OK && list.count > MOST_NAMES) status = ls_text_add(text, ", ... (%zu in all)", list.count);
@@ -189,7 +195,8 @@ static const char *cut_back(ls_store *store, char *path) {
 static ls_status no_array(ls_store *store, char *path) {
     ls_text text = {0};
     bool here = ls_store_exists(store, path);
-    ls_status status = ls_text_add(&text, "%s: %s %s", store->path, path, here ? "is a group, not an array" : "not found");
+    ls_status status =
+        ls_text_add(&text, "%s: %s %s", store->path, path, here ? "is a group, not an array" : "not found");
     const char *name = here ? NULL : cut_back(store, path);
     if (status == LS_OK) status = describe_group(store, *path ? path : "/", name, &text);
     if (status == LS_OK) status = LS_FAIL(LS_ERR_DATA, "%s", text.bytes);
@@ -221,7 +228,7 @@ static ls__entry *open_entry(ls_store *store, char *path) {
     }
     entry->path = path;
     entry->dataset = dataset;
-    ls__describe(entry, store->bytes);
+    ls__array_describe(entry, store->bytes);
     store->entries[store->count++] = entry;
     return entry;
 }
@@ -303,11 +310,14 @@ ls_status ls_store_list(ls_store *store, const char *group, ls_arrays *out) {
     ls_status status = LS_OK;
     if (!here && ls_store_exists(store, normal))
         status = LS_FAIL(LS_ERR_DATA, "%s: %s is an array; a group is needed here", store->path, normal);
-    else if (!here) status = no_array(store, normal);
-    else if (list.no_memory) status = LS_FAIL(LS_ERR_MEMORY, "no memory for a list of arrays");
+    else if (!here)
+        status = no_array(store, normal);
+    else if (list.no_memory)
+        status = LS_FAIL(LS_ERR_MEMORY, "no memory for a list of arrays");
     else if (visited < 0)
         status = LS_FAIL(LS_ERR_IO, "%s: damaged: cannot list %s: %s", store->path, normal, reason.text);
-    else status = find_all(store, &list, out);
+    else
+        status = find_all(store, &list, out);
     if (status != LS_OK) ls_arrays_free(out);
     for (size_t i = 0; i < list.count; i++) free(list.items[i]);
     free(list.items);

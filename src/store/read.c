@@ -34,8 +34,8 @@ static ls_status read_rows_library(ls_store *store, const ls_array *array, size_
     if (done < 0) reason = ls__hdf5_reason();
     ls__hdf5_leave();
     if (done >= 0) return LS_OK;
-    return LS_FAIL(LS_ERR_IO, "%s: cannot read rows %zu to %zu of %s: the file is damaged, or its disk: %s", store->path,
-                   first, first + count - 1, array->path, reason.text);
+    return LS_FAIL(LS_ERR_IO, "%s: cannot read rows %zu to %zu of %s: the file is damaged, or its disk: %s",
+                   store->path, first, first + count - 1, array->path, reason.text);
 }
 
 ls_status ls_store_read(ls_store *store, const ls_array *array, size_t first, size_t count, void *out) {
@@ -48,12 +48,12 @@ ls_status ls_store_read(ls_store *store, const ls_array *array, size_t first, si
                        count * array->row_bytes);
 }
 
-static ls_status convert_rows(const ls_store *store, const ls_array *array, size_t first, const void *rows, size_t count,
-                              ls_dtype dtype, void *out) {
+static ls_status convert_rows(const ls_store *store, const ls_array *array, size_t first, const void *rows,
+                              size_t count, ls_dtype dtype, void *out) {
     size_t items = array->row_bytes / array->item_bytes, misfit;
     if (ls_dtype_convert(array->dtype, rows, dtype, out, count * items, &misfit)) return LS_OK;
-    return LS_FAIL(LS_ERR_DATA, "%s: %s holds a number in row %zu that is no integer of 64 bits", store->path, array->path,
-                   first + misfit / items);
+    return LS_FAIL(LS_ERR_DATA, "%s: %s holds a number in row %zu that is no integer of 64 bits", store->path,
+                   array->path, first + misfit / items);
 }
 
 ls_status ls_store_read_as(ls_store *store, const ls_array *array, size_t first, size_t count, ls_dtype dtype,
@@ -61,7 +61,8 @@ ls_status ls_store_read_as(ls_store *store, const ls_array *array, size_t first,
     LS_TRY(check_readable(store, array));
     if (array->dtype == LS_DTYPE_TEXT)
         return LS_FAIL(LS_ERR_DATA, "%s: %s holds text where numbers are needed", store->path, array->path);
-    if (array->dtype == dtype || count == 0 || array->row_bytes == 0) return ls_store_read(store, array, first, count, out);
+    if (array->dtype == dtype || count == 0 || array->row_bytes == 0)
+        return ls_store_read(store, array, first, count, out);
     size_t rows = CONVERT_BYTES / array->row_bytes;
     rows = rows == 0 ? 1 : rows < count ? rows : count;
     void *buffer;
@@ -117,8 +118,8 @@ ls_status ls_store_read_text(ls_store *store, const ls_array *array, size_t inde
     assert(index < array->bytes / array->item_bytes);
     void *item;
     LS_TRY(ls_block_create(array->item_bytes, 1, "a text", &item));
-    ls_status status = array->direct ? ls__read_at(store->fd, store->path, array->offset + index * array->item_bytes, item,
-                                                   array->item_bytes)
+    ls_status status = array->direct ? ls__read_at(store->fd, store->path, array->offset + index * array->item_bytes,
+                                                   item, array->item_bytes)
                                      : read_item(store, array, index, item);
     if (status == LS_OK) status = ls_text_add_bytes(out, item, strnlen(item, array->item_bytes));
     ls_block_destroy(item);

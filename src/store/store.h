@@ -25,9 +25,10 @@ struct ls_store {
 };
 
 /** Fills an entry from its open dataset; what cannot be read gets a refusal. Between enter and leave. */
-void ls__describe(ls__entry *entry, uint64_t file_bytes);
+void ls__array_describe(ls__entry *entry, uint64_t file_bytes);
 
-/** `path` with single slashes and none at the end, so that equal arrays have equal names. Yours to free; NULL: memory. */
+/** `path` with single slashes and none at the end, so that equal arrays have equal names. Yours to free; NULL: memory.
+ */
 char *ls__normal_path(const char *path);
 
 #endif

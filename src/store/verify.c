@@ -11,7 +11,7 @@
 typedef struct verification {
     ls_store *store;
     ls_store_report *report;
-    ls_text lines;   /* /checksums/datasets */
+    ls_text lines; /* /checksums/datasets */
     ls_arrays arrays;
     XXH3_state_t *hash;
     void *buffer;
@@ -58,7 +58,8 @@ static ls_status verify_array(verification *v, const ls_array *array, ls_text *l
     line wanted;
     uint64_t checksum;
     if (!recorded(&v->lines, array->path, &wanted)) return find(v, array->path, "has no checksum: it was added later");
-    if (!array->direct) return find(v, array->path, "does not lie as it was written: the file was rewritten or is damaged");
+    if (!array->direct)
+        return find(v, array->path, "does not lie as it was written: the file was rewritten or is damaged");
     v->extents[v->extent_count++] = (ls__extent){array->offset, array->bytes};
     LS_TRY(ls__checksum_array(v->store->fd, v->store->path, array, v->hash, v->buffer, &checksum));
     v->report->arrays++;
@@ -102,14 +103,16 @@ static ls_status verify_sums(verification *v, const ls_text *lines) {
     LS_TRY(ls_store_read(v->store, own, 0, 1, &whole));
     LS_TRY(ls__checksum_file(v->store->fd, v->store->path, v->store->bytes, v->extents, v->extent_count, own->offset,
                              v->hash, v->buffer, &checksum));
-    return checksum == whole ? LS_OK : find(v, "/checksums/file", "the file's structure or size differs from its checksum");
+    return checksum == whole ? LS_OK
+                             : find(v, "/checksums/file", "the file's structure or size differs from its checksum");
 }
 
 static ls_status verify_open(verification *v) {
     v->report->bytes = v->store->bytes;
     v->report->has_checksums = ls_store_exists(v->store, LS__CHECKSUMS "datasets");
     if (!v->report->has_checksums)
-        return LS_FAIL(LS_ERR_DATA, "%s: has no /checksums: it was not written by lockstep, so there is nothing to compare",
+        return LS_FAIL(LS_ERR_DATA,
+                       "%s: has no /checksums: it was not written by lockstep, so there is nothing to compare",
                        v->store->path);
     LS_TRY(ls_store_get_text(v->store, LS__CHECKSUMS "datasets", &v->lines));
     LS_TRY(ls_text_add(&v->lines, "%s", ""));

@@ -80,8 +80,10 @@ ls_status ls_store_create(const char *path, const char *tag, ls_store_writer **o
     writer->temporary = temporary_name(path, tag);
     ls_status status = writer->target && writer->temporary ? create_file(writer)
                                                            : LS_FAIL(LS_ERR_MEMORY, "no memory for a file's writer");
-    if (status == LS_OK) *out = writer;
-    else ls_store_writer_destroy(writer);
+    if (status == LS_OK)
+        *out = writer;
+    else
+        ls_store_writer_destroy(writer);
     return status;
 }
 
@@ -204,8 +206,8 @@ ls_status ls_store_add(ls_store_writer *writer, const char *path, ls_dtype dtype
     return add(writer, path, array, part, index);
 }
 
-ls_status ls_store_add_text(ls_store_writer *writer, const char *path, size_t length, size_t count,
-                            ls_store_part part, size_t *index) {
+ls_status ls_store_add_text(ls_store_writer *writer, const char *path, size_t length, size_t count, ls_store_part part,
+                            size_t *index) {
     assert(length > 0 || count == 0);
     ls_array array = {.dtype = LS_DTYPE_TEXT, .rank = count > 0, .item_bytes = length ? length : 1};
     array.dim[0] = count;

@@ -13,10 +13,10 @@ typedef struct ls__slot {
     ls_array array; /* path, dtype, shape, offset */
     char *path;
     ls_store_part part;
-    size_t filled;       /* bytes that came, in any order */
-    size_t hashed;       /* bytes that came from the front without a gap, and are in `hash` */
-    size_t appended;     /* bytes that ls_store_append() has put */
-    XXH3_state_t *hash;  /* over what came from the front */
+    size_t filled;      /* bytes that came, in any order */
+    size_t hashed;      /* bytes that came from the front without a gap, and are in `hash` */
+    size_t appended;    /* bytes that ls_store_append() has put */
+    XXH3_state_t *hash; /* over what came from the front */
     uint64_t checksum;
 } ls__slot;
 

@@ -286,8 +286,9 @@ static void what_is_missing_is_named_with_its_neighbours(void **state) {
     ls_arrays list;
     double real;
     assert_works(ls_store_open(path, &store));
-    assert_refuses(ls_store_find(store, "/train/x", &array), LS_ERR_DATA,
-                   "/train/x not found; the file holds /checksums, /config, /optimizer, /parameters, /provenance, /state");
+    assert_refuses(
+        ls_store_find(store, "/train/x", &array), LS_ERR_DATA,
+        "/train/x not found; the file holds /checksums, /config, /optimizer, /parameters, /provenance, /state");
     assert_refuses(ls_store_find(store, "/parameters/dense_1/wieght", &array), LS_ERR_DATA,
                    "; /parameters/dense_1 holds weight; did you mean /parameters/dense_1/weight?");
     assert_refuses(ls_store_find(store, "/parameters", &array), LS_ERR_DATA,

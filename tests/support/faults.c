@@ -38,9 +38,12 @@ static bool fails(bool writes) {
     if (!active) return false;
     long call = calls++;
     if (now == FAULTS_DIE && call == victim) _exit(99);
-    if (now == FAULTS_FAIL && call == victim) errno = EIO;
-    else if (now == FAULTS_FULL && call >= victim && writes) errno = ENOSPC;
-    else return false;
+    if (now == FAULTS_FAIL && call == victim)
+        errno = EIO;
+    else if (now == FAULTS_FULL && call >= victim && writes)
+        errno = ENOSPC;
+    else
+        return false;
     return true;
 }
 
