@@ -1,0 +1,15 @@
+#include "train/metric.h"
+
+static void accumulate(const void *options, const ls_metric_view *view, ls_sum *sums) {
+    (void)options;
+    ls__mean_accumulate(view, ls__row_squared_error, 0, sums);
+}
+
+const ls_metric_type ls__metric_mse = {
+    .type = {.name = "mse", .doc = "Mean squared error."},
+    .higher_is_better = false,
+    .targets = LS_TARGET_VALUES,
+    .sums = ls__mean_sums,
+    .accumulate = accumulate,
+    .value = ls__mean_value,
+};
