@@ -1,0 +1,65 @@
+/*
+ * comm.h (private): what a communicator is made of.
+ *
+ * Two divisions into nodes exist: `machine` is the physical one and carries the board, a segment with a line per rank of
+ * the host; `grouping` is what ls_comm_group() made of it and what everything else uses. Groupings are never freed before
+ * the communicator, so that memory and reducers can keep the one they were made with.
+ */
+#ifndef LOCKSTEP_COMM_PRIVATE_H
+#define LOCKSTEP_COMM_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "comm/transport.h"
+#include "lockstep/comm.h"
+
+enum { LS__HOST_BYTES = 64, LS__PHASE_WORDS = 3, LS__IO_WORDS = 12 };
+
+/**
+ * What a rank is doing, as its neighbours and the deadline's message see it. Texts are kept in atomic words, so that any
+ * reader sees bytes that were written; a line that changes while it is read may mix two texts, which harms nobody.
+ */
+typedef struct ls__line {
+    _Alignas(64) _Atomic uint64_t step;
+    _Atomic uint64_t beats;   /* signs of life during long work */
+    _Atomic uint64_t changed; /* nanoseconds on the host's clock when the phase, step or beat last changed */
+    _Atomic uint64_t looked;  /* the same, when it last looked up from a wait; 0: not waiting */
+    _Atomic uint64_t phase[LS__PHASE_WORDS];
+    _Atomic uint64_t io[LS__IO_WORDS];
+} ls__line;
+
+typedef struct ls__grouping ls__grouping;
+struct ls__grouping {
+    ls__grouping *older;
+    ls__channel channel; /* of the node's ranks; none where there is one */
+    size_t nodes, node;
+    size_t rank, size; /* within the node */
+    size_t *first;     /* nodes + 1: the first rank of each */
+};
+
+typedef struct ls__alarm ls__alarm;
+
+struct ls_comm {
+    ls__transport transport;
+    size_t rank, size;
+    double deadline;
+    ls_logger *logger;
+    char (*hosts)[LS__HOST_BYTES]; /* size of them */
+    ls__grouping *machine, *grouping;
+    ls_comm_memory *board;
+    ls__line *lines; /* of the host's ranks */
+    ls__line *line;  /* this rank's */
+    ls__alarm *alarm;
+};
+
+/** The node of a rank. */
+size_t ls__grouping_node(const ls__grouping *grouping, size_t rank);
+
+/**
+ * As ls_comm_memory_create(), for a given grouping, and each rank reserves the bytes [begin, end) of its own; together
+ * they are the whole block.
+ */
+ls_status ls__memory_create(ls_comm *comm, const ls__grouping *grouping, size_t bytes, size_t begin, size_t end,
+                            const char *what, void **base, ls_comm_memory **out) LS_MUST_USE;
+
+#endif
