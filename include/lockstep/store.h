@@ -169,8 +169,8 @@ typedef enum ls_store_part { LS_PART_STATE, LS_PART_OTHER } ls_store_part;
 
 /**
  * Adds an array before the file is sealed; groups come into being. Its number (0, 1, ...) goes to `index`.
- * ls_store_add_text() makes one string of `length` bytes (0: an empty one, with nothing to fill), or, where `count` > 0,
- * a list of `count` strings of `length` bytes each, padded with NUL. Calls HDF5.
+ * ls_store_add_text() makes one string of `length` bytes (0: an empty one, with nothing to fill), or, where `count` >
+ * 0, a list of `count` strings of `length` bytes each, padded with NUL. Calls HDF5.
  */
 ls_status ls_store_add(ls_store_writer *writer, const char *path, ls_dtype dtype, size_t rank, const size_t *dim,
                        ls_store_part part, size_t *index) LS_MUST_USE;
