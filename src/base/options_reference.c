@@ -64,19 +64,29 @@ static bool is_live(const ls_option *row) {
     return false;
 }
 
+/* "default 0; allowed: a number", "required, may stand alone; allowed: ..."; a table's keys follow anyway. */
+static ls_status add_terms(const ls_option *row, ls_text *out) {
+    bool table = row->kind == LS_KIND_TABLE, open = is_open_table(row) && !is_required(row);
+    const ls_option *main_row = table ? ls__sets_main(ls__sets_of_table(row)) : NULL;
+    if (!row->fallback)
+        LS_TRY(ls_text_add(out, "optional"));
+    else if (is_required(row))
+        LS_TRY(ls_text_add(out, "required"));
+    else
+        LS_TRY(open ? ls_text_add(out, "a map") : ls_text_add(out, "default %s", row->fallback));
+    if (row->main) LS_TRY(ls_text_add(out, ", may stand alone"));
+    if (main_row) LS_TRY(ls_text_add(out, "; a value without keys means %s", main_row->key));
+    if (table) return LS_OK;
+    LS_TRY(ls_text_add(out, "; allowed: "));
+    return ls__describe(row, out);
+}
+
 static ls_status print_head(writer *w, const ls_option *row, int indent) {
     LS_TRY(start_line(w, indent));
     LS_TRY(ls_text_add(w->out, "# %s\n", row->doc));
     LS_TRY(start_line(w, indent));
-    if (!row->fallback)
-        LS_TRY(ls_text_add(w->out, "# optional; allowed: "));
-    else if (is_required(row))
-        LS_TRY(ls_text_add(w->out, "# required; allowed: "));
-    else if (strcmp(row->fallback, "{}") == 0)
-        LS_TRY(ls_text_add(w->out, "# allowed: "));
-    else
-        LS_TRY(ls_text_add(w->out, "# default %s; allowed: ", row->fallback));
-    LS_TRY(ls__describe(row, w->out));
+    LS_TRY(ls_text_add(w->out, "# "));
+    LS_TRY(add_terms(row, w->out));
     return ls_text_add(w->out, "\n");
 }
 
@@ -216,14 +226,8 @@ static ls_status follow(const ls_option *rows, const char *path, found *f) {
 }
 
 static ls_status explain_row(const ls_option *row, ls_text *out) {
-    LS_TRY(ls_text_add(out, "    %s\n", row->doc));
-    if (!row->fallback)
-        LS_TRY(ls_text_add(out, "    optional\n"));
-    else
-        LS_TRY(is_required(row) ? ls_text_add(out, "    required\n")
-                                : ls_text_add(out, "    default: %s\n", row->fallback));
-    LS_TRY(ls_text_add(out, "    allowed: "));
-    LS_TRY(ls__describe(row, out));
+    LS_TRY(ls_text_add(out, "    %s\n    ", row->doc));
+    LS_TRY(add_terms(row, out));
     LS_TRY(ls_text_add(out, "\n"));
     if (!row->family) return LS_OK;
     for (const ls_type *const *type = row->family->types; *type; type++)

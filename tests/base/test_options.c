@@ -493,8 +493,8 @@ static void the_reference_names_everything(void **state) {
     static const char *const lines[] = {
         "# samples per step\n# required; allowed: a whole number at least 1; or full\n# batch:\n",
         "# the grain of a step\n# default 32; allowed: a whole number at least 1\nmicrobatch: 32\n",
-        "#   # gradient descent\n#   sgd:\n#     # step size\n#     # default 0.01; allowed: a number above 0\n"
-        "#     learning_rate: 0.01\n",
+        ("#   # gradient descent\n#   sgd:\n#     # step size\n#     # default 0.01; allowed: a number above 0\n"
+         "#     learning_rate: 0.01\n"),
         "#   # max(0, z)\n#   - relu\n",
         "#   # every layer also takes\n#       # its name\n",
         "run:\n  # where the run writes\n  # required; allowed: a text\n  # dir:\n",
@@ -515,13 +515,14 @@ static ls_status explain(const char *path, const char *words) {
 static void a_key_is_explained(void **state) {
     (void)state;
     assert_works(explain("optimizer.sgd.momentum", "optimizer.sgd.momentum\n    share of the velocity that is kept\n"
-                                                   "    default: 0\n    allowed: a number at least 0 and below 1\n"));
+                                                   "    default 0; allowed: a number at least 0 and below 1\n"));
     assert_works(explain("optimizer", "sgd                  gradient descent"));
     assert_works(explain("optimizer.sgd", "momentum             share of the velocity that is kept (0)"));
-    assert_works(explain("model.0.dense.units", "number of outputs"));
+    assert_works(explain("model.0.dense.units", "required, may stand alone; allowed: a whole number from 1 to 64"));
     assert_works(explain("model.dense.name", "its name"));
     assert_works(explain("init.normal.std", "standard deviation"));
     assert_works(explain("run", "threads "));
+    assert_works(explain("decay", "a map; a value without keys means value"));
     assert_refuses(explain("optimizer.sgd.momentun", ""), LS_ERR_USAGE, "did you mean \"momentum\"?");
     assert_refuses(explain("optimzer", ""), LS_ERR_USAGE, "did you mean \"optimizer\"?");
     assert_refuses(explain("optimizer.sdg", ""), LS_ERR_USAGE, "did you mean \"sgd\"?");
