@@ -90,6 +90,7 @@ typedef struct ls_op_param {
 
 /** Everything an operator works on. Pointers to numbers are void: operators assign them to `real *` (tensor/real.h). */
 typedef struct ls_op_run {
+    const ls_op *op;
     const void *kernels; /* ls_kernels or ls_kernels_double */
     ls_team *team;
     const ls_microbatches *micro; /* NULL while planning */

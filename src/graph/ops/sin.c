@@ -1,0 +1,20 @@
+/*
+ * sin: a = sin z, da/dz = cos z.
+ */
+#include "graph/ops.h"
+
+static ls_status forward(const ls_op_run *run) {
+    return LS_REAL(ls__function_forward)(run, LS_FUNCTION_SIN, 0);
+}
+
+static void backward(const ls_op_run *run) {
+    LS_REAL(ls__function_backward)(run, LS_FUNCTION_SIN, 0);
+}
+
+const ls_op LS_REAL(ls_op_sin) = {
+    .name = "sin",
+    .doc = "sin z",
+    .least_inputs = 1, .most_inputs = 1,
+    .infer = ls__infer_same, .forward = forward, .backward = backward, .example = ls__example_any,
+    .twin = LS_TWIN(ls_op_sin),
+};

@@ -1,0 +1,19 @@
+/*
+ * softsign: a = z / (1 + |z|), da/dz = 1 / (1 + |z|)^2 = (1 - |a|)^2.
+ */
+#include "graph/ops.h"
+
+static int activation(const void *options, double *slope) {
+    (void)options, (void)slope;
+    return LS_ACTIVATION_SOFTSIGN;
+}
+
+const ls_op LS_REAL(ls_op_softsign) = {
+    .name = "softsign",
+    .doc = "z / (1 + |z|)",
+    .least_inputs = 1, .most_inputs = 1,
+    .infer = ls__infer_same,
+    .forward = LS_REAL(ls__activation_forward), .backward = LS_REAL(ls__activation_backward),
+    .activation = activation, .example = ls__example_any,
+    .twin = LS_TWIN(ls_op_softsign),
+};
