@@ -129,7 +129,7 @@ static ls_status bind_word(const site *s, const ls_option *row, const ls_documen
     const char *near = ls_nearest(value->text, row->words);
     if (!near) return refuse(s, row, value, "is none of these words");
     char why[128];
-    snprintf(why, sizeof why, "is not known; did you mean \"%s\"?", near);
+    snprintf(why, sizeof why, "is not known (did you mean \"%s\"?)", near);
     return refuse(s, row, value, why);
 }
 

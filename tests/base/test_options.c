@@ -285,7 +285,7 @@ static void wrong_values_are_refused(void **state) {
         {"batch: ful",
          "batch: \"ful\" is not a whole number, written in digits; allowed: a whole number at least 1; or full"},
         {"batch: [1]", "batch: a list cannot stand here"},
-        {"shuffle: fulll", "shuffle: \"fulll\" is not known; did you mean \"full\"?; allowed: auto, full, none"},
+        {"shuffle: fulll", "shuffle: \"fulll\" is not known (did you mean \"full\"?); allowed: auto, full, none"},
         {"every: 5min", "every: \"5min\" is not such a duration; allowed: a duration like 10ep, 500st"},
         {"cache: 5mb", "cache: \"5mb\" is not a size"},
         {"scales: 1", "scales: \"1\" is not a list"},
