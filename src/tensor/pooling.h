@@ -16,9 +16,9 @@ typedef struct pool_work {
 } pool_work;
 
 /* Taps of a window that lie inside the plane: rows row[0] .. row[1] - 1 and columns likewise, `step` apart. */
-typedef struct taps {
+typedef struct tap_range {
     size_t row[2], column[2];
-} taps;
+} tap_range;
 
 /* First and end of the taps t with 0 <= at * stride + t * dilation - padding < size. */
 static void taps_of_axis(const ls_window *w, int axis, size_t at, size_t size, size_t bound[2]) {
@@ -28,8 +28,8 @@ static void taps_of_axis(const ls_window *w, int axis, size_t at, size_t size, s
     while (bound[1] > bound[0] && start + (bound[1] - 1) * step >= size + padding) bound[1]--;
 }
 
-static taps taps_of(const ls_window *w, size_t oh, size_t ow) {
-    taps t;
+static tap_range taps_of(const ls_window *w, size_t oh, size_t ow) {
+    tap_range t;
     taps_of_axis(w, 0, oh, w->height, t.row);
     taps_of_axis(w, 1, ow, w->width, t.column);
     return t;
@@ -44,7 +44,7 @@ static inline size_t tap_position(const ls_window *w, size_t oh, size_t ow, size
 static void max_pool_plane(const ls_window *w, const real *x, real *y, uint32_t *where) {
     for (size_t oh = 0; oh < w->out_height; oh++)
         for (size_t ow = 0; ow < w->out_width; ow++) {
-            taps t = taps_of(w, oh, ow);
+            tap_range t = taps_of(w, oh, ow);
             size_t best = tap_position(w, oh, ow, t.row[0], t.column[0]);
             for (size_t kh = t.row[0]; kh < t.row[1]; kh++)
                 for (size_t kw = t.column[0]; kw < t.column[1]; kw++) {
@@ -60,7 +60,7 @@ static void avg_pool_plane(const ls_window *w, const real *x, real *y) {
     real size = (real)(w->kernel[0] * w->kernel[1]);
     for (size_t oh = 0; oh < w->out_height; oh++)
         for (size_t ow = 0; ow < w->out_width; ow++) {
-            taps t = taps_of(w, oh, ow);
+            tap_range t = taps_of(w, oh, ow);
             real sum = 0;
             for (size_t kh = t.row[0]; kh < t.row[1]; kh++)
                 for (size_t kw = t.column[0]; kw < t.column[1]; kw++) sum += x[tap_position(w, oh, ow, kh, kw)];
@@ -72,7 +72,7 @@ static void avg_pool_backward_plane(const ls_window *w, const real *dy, real *dx
     real size = (real)(w->kernel[0] * w->kernel[1]);
     for (size_t oh = 0; oh < w->out_height; oh++)
         for (size_t ow = 0; ow < w->out_width; ow++) {
-            taps t = taps_of(w, oh, ow);
+            tap_range t = taps_of(w, oh, ow);
             real share = dy[oh * w->out_width + ow] / size;
             for (size_t kh = t.row[0]; kh < t.row[1]; kh++)
                 for (size_t kw = t.column[0]; kw < t.column[1]; kw++) dx[tap_position(w, oh, ow, kh, kw)] += share;

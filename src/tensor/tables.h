@@ -6,11 +6,15 @@
 
 #include "tensor/kernels.h"
 
+#if defined(__x86_64__)
+#define LS_VECTOR /* there are tables for AVX2 and AVX-512 */
+#endif
+
 extern const LS_REAL(ls_kernels) LS_REAL(ls__scalar_kernels);
 
 #ifndef LS_DOUBLE
 extern const ls_kernels ls__scalar_blas_kernels;
-#if defined(__x86_64__)
+#if defined(LS_VECTOR)
 extern const ls_kernels ls__avx2_kernels, ls__avx2_blas_kernels;
 extern const ls_kernels ls__avx512_kernels, ls__avx512_blas_kernels;
 #endif
