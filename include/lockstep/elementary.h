@@ -3,7 +3,8 @@
  *
  * The C library's versions differ between releases and between processors with and without FMA. Whatever decides bits
  * (schedules, bias corrections, normal draws, activations) calls these instead. They use additions, multiplications,
- * divisions, square roots and bit operations only, in a fixed order. Accurate to 2 ulp; special values as in C's Annex F.
+ * divisions, square roots and bit operations only, in a fixed order. Accurate to 2 ulp; special values as in C's
+ * Annex F.
  * The float versions over whole rows are in tensor's kernels. All functions are pure.
  */
 #ifndef LOCKSTEP_ELEMENTARY_H

@@ -74,12 +74,12 @@ typedef struct ls_microbatches {
 /* ---- arithmetic --------------------------------------------------------------------------------------------- */
 
 /**
- * A kind of arithmetic: `exact` (own kernels; the fastest instruction set of this processor, and the same bits on all of
- * them) or `blas` (OpenBLAS on one thread; bits hold for one processor family). Constant and global.
+ * A kind of arithmetic: `exact` (own kernels; the fastest instruction set of this processor, and the same bits on all
+ * of them) or `blas` (OpenBLAS on one thread; bits hold for one processor family). Constant and global.
  */
 typedef struct ls_math ls_math;
 
-/** "exact" or "blas"; also "exact-avx512", "exact-avx2", "exact-scalar" for tests. NULL where unknown or unsupported. */
+/** "exact" or "blas"; for tests also "exact-avx512", "exact-avx2", "exact-scalar". NULL: unknown or unsupported. */
 const ls_math *ls_math_find(const char *name);
 const char *ls_math_name(const ls_math *math);
 /** What computes, for provenance and for comparing ranks: "exact-avx512", "OpenBLAS 0.3.21 SkylakeX". */
@@ -158,7 +158,8 @@ size_t ls_params_find(const ls_params *params, const char *layer, const char *na
 /** Elements of the parameter arena, and of one gradient block (less by the frozen ones). */
 size_t ls_params_arena(const ls_params *params);
 size_t ls_params_gradient_arena(const ls_params *params);
-/** End of the trainable part: gradients in [0, trainable) are the optimizer's, the rest up to gradient_arena statistics. */
+/** End of the trainable part: gradients in [0, trainable) are the optimizer's, the rest up to gradient_arena are
+    statistics. */
 size_t ls_params_trainable(const ls_params *params);
 /** Values without padding, frozen ones too but no statistics: what a user calls "number of parameters". */
 size_t ls_params_values(const ls_params *params);
@@ -175,16 +176,16 @@ void ls_param_export_double(const ls_params *params, size_t index, const double 
 
 /**
  * The sum of squares of a block of at most LS_GRAIN elements, in double: every norm of gradients or parameters is an
- * exact sum (sum.h) of these blocks, and so does not depend on how the arena is cut. 16 lanes, element j to lane j mod 16,
- * joined as (0+8)(1+9).. then +4, +2, +1. It is finite exactly if every element is.
+ * exact sum (sum.h) of these blocks, and so does not depend on how the arena is cut. 16 lanes, element j to lane
+ * j mod 16, joined as (0+8)(1+9).. then +4, +2, +1. It is finite exactly if every element is.
  */
 double ls_block_squares(size_t count, const float *values);
 
 /* ---- decomposition ------------------------------------------------------------------------------------------ */
 
 /**
- * Eigenvalues and orthonormal eigenvectors of the symmetric matrix `a` (n, n), of which only the lower triangle is read.
- * values[i] descend; vectors (n, n) has the i-th vector in row i, signed so that its largest component (the first of
+ * Eigenvalues and orthonormal eigenvectors of the symmetric matrix `a` (n, n), of which only the lower triangle is
+ * read. values[i] descend; vectors (n, n) has the i-th vector in row i, signed so that its largest component (the first of
  * equals) is positive. Cyclic Jacobi in a fixed order (Golub and Van Loan, 8.5): the same bits on every machine, O(n^3)
  * a sweep. Fails with LS_ERR_NUMERIC where `a` is not finite.
  */

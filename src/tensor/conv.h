@@ -1,9 +1,9 @@
 /*
  * conv.h: the three products of a convolution over tile.h, without writing the window's taps out as a matrix.
  *
- *      forward    C[pixel][filter]   A = x, at (corner of the pixel's window) + (offset of the tap)     B = W
- *      dx         C[pixel][channel]  A = dy, likewise, for one phase of the stride at a time            B = W by (filter, tap)
- *      dW         C[tap][filter]     A = x, at (offset of the tap) + (corner of the pixel's window)     B = dy^T
+ *      forward  C[pixel][filter]   A = x, at (corner of the pixel's window) + (offset of the tap)   B = W
+ *      dx       C[pixel][channel]  A = dy, likewise, for one phase of the stride at a time          B = W, repacked
+ *      dW       C[tap][filter]     A = x, at (offset of the tap) + (corner of the pixel's window)   B = dy^T
  *
  * All are vectorised over filters or channels, whose panels are full for common layers, so C is transposed into planes
  * (or dy out of them) once, which costs little against the products. Planes are copied with a border of zeros first

@@ -1,6 +1,6 @@
 /*
- * eigen.c: cyclic Jacobi. Each rotation makes one element a[p][q] zero; a sweep goes through all p < q in row order. What
- * decides bits is + - * / and square root only, in a fixed order.
+ * eigen.c: cyclic Jacobi. Each rotation makes one element a[p][q] zero; a sweep goes through all p < q in row order.
+ * What decides bits is + - * / and square root only, in a fixed order.
  */
 #include "lockstep/tensor.h"
 

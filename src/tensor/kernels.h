@@ -6,12 +6,13 @@
  *
  * The exact tables obey one law, so that they agree to the last bit with the scalar one (the oracle):
  *   products     C[i][j] is one accumulator, acc = fma(A[i][k], B[k][j], acc), k ascending, from the bias or 0;
- *   convolution  a product whose k runs over (channel, kh, kw) forward, over (filter, kh, kw) for dx, and over the pixels
- *                of one sample after the other for dW. Padding is zeros that take part like any other value (for dx: the
- *                border of dy); taps that fall between strides do not exist;
+ *   convolution  a product whose k runs over (channel, kh, kw) forward, over (filter, kh, kw) for dx, and over the
+ *                pixels of one sample after the other for dW. Padding is zeros that take part like any other value
+ *                (for dx: the border of dy); taps that fall between strides do not exist;
  *   row sums     16 lanes, element j to lane j mod 16, joined as (0+8)(1+9).. then +4, +2, +1;
  *   elementwise  the formula as written, one rounding an operation, fma only where it says fma.
- * Sums over samples go by ls_microbatches: in row order within a micro-batch (one accumulator from 0), then in its tree.
+ * Sums over samples go by ls_microbatches: in row order within a micro-batch (one accumulator from 0), then in its
+ * tree.
  * A row's result never depends on the other rows, nor anything on the size of the team.
  *
  * The blas tables share everything but the products, which are one GEMM per micro-batch: the shape of a call, and with
@@ -73,7 +74,8 @@ typedef struct LS_REAL(ls_kernels) {
     /* dx (rows, in) = dz (rows, out) W */
     void (*dense_backward_data)(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const real *dz,
                                 const real *weight, real *dx, void *scratch);
-    /* dW = dz^T x and db = column sums of dz, per micro-batch, joined by the tree, one result per block; db may be absent (base NULL) */
+    /* dW = dz^T x and db = column sums of dz, per micro-batch, joined by the tree, one result per block; db may be
+       absent (base NULL) */
     void (*dense_backward_weight)(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const real *x,
                                   const real *dz, LS_REAL(ls_gradient) dw, LS_REAL(ls_gradient) db, void *scratch);
 
@@ -92,9 +94,10 @@ typedef struct LS_REAL(ls_kernels) {
 
     /* -- pooling; `where` keeps the position of each maximum (the first in row order); the average divides by the
           window's whole size, padding counted as 0 -- */
-    void (*max_pool_forward)(ls_team *team, size_t rows, const ls_window *window, const real *x, real *y, uint32_t *where);
-    void (*max_pool_backward)(ls_team *team, size_t rows, const ls_window *window, const real *dy, const uint32_t *where,
-                              real *dx);
+    void (*max_pool_forward)(ls_team *team, size_t rows, const ls_window *window, const real *x, real *y,
+                             uint32_t *where);
+    void (*max_pool_backward)(ls_team *team, size_t rows, const ls_window *window, const real *dy,
+                              const uint32_t *where, real *dx);
     void (*avg_pool_forward)(ls_team *team, size_t rows, const ls_window *window, const real *x, real *y);
     void (*avg_pool_backward)(ls_team *team, size_t rows, const ls_window *window, const real *dy, real *dx);
 

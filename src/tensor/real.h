@@ -1,8 +1,8 @@
 /*
  * real.h: float by default, double where LS_DOUBLE is defined.
  *
- * Operators and the scalar kernels are compiled twice: once for training, once in double for gradient checks. They write
- * `real` and name what they define by LS_REAL(name), which is ls_x or ls_x_double.
+ * Operators and the scalar kernels are compiled twice: once for training, once in double for gradient checks. They
+ * write `real` and name what they define by LS_REAL(name), which is ls_x or ls_x_double.
  */
 #ifndef LOCKSTEP_TENSOR_REAL_H
 #define LOCKSTEP_TENSOR_REAL_H

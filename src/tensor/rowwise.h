@@ -34,7 +34,8 @@ typedef struct elementwise {
 } elementwise;
 
 /* out = f(a, b) over one part */
-ALWAYS_INLINE void each(const elementwise *e, size_t part, size_t parts, lanes (*f)(const elementwise *, lanes, lanes)) {
+typedef lanes elementwise_function(const elementwise *, lanes, lanes);
+ALWAYS_INLINE void each(const elementwise *e, size_t part, size_t parts, elementwise_function *f) {
     size_t i = cut(e->count, LANES, part, parts), end = cut(e->count, LANES, part + 1, parts);
     lanes none = lanes_set(0);
     for (; i + LANES <= end; i += LANES)
@@ -267,7 +268,9 @@ static void layer_norm_backward_work(void *argument, size_t part, size_t parts) 
 
 static void layer_norm_backward(ls_team *team, size_t rows, size_t n, const real *x, const real *gain, const real *mean,
                                 const real *inverse, const real *dy, real *dx) {
-    row_work w = {.rows = rows, .n = n, .x = x, .dy = dy, .gain = gain, .mean_in = mean, .inverse_in = inverse, .y = dx};
+    row_work w = {.rows = rows, .n = n, .x = x, .dy = dy, .gain = gain, .y = dx};
+    w.mean_in = mean;
+    w.inverse_in = inverse;
     ls_team_run(team, parts_for(team, rows * n), layer_norm_backward_work, &w);
 }
 

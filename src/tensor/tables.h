@@ -1,5 +1,5 @@
 /*
- * tables.h: the tables that there are, and the products of blas, which every instruction set combines with its own loops.
+ * tables.h: the tables that there are, and the products of blas, which each instruction set combines with its loops.
  */
 #ifndef LOCKSTEP_TENSOR_TABLES_H
 #define LOCKSTEP_TENSOR_TABLES_H

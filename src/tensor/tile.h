@@ -1,6 +1,6 @@
 /*
- * tile.h: the one loop that multiplies, and the transposition beside it. Every product, dense or convolution, forward or
- * backward, is this:
+ * tile.h: the one loop that multiplies, and the transposition beside it. Every product, dense or convolution, forward
+ * or backward, is this:
  *
  *      C[i][j] = start[i][j] + sum over k of A[i][k] B[k][j]        one accumulator each, fma, k ascending
  *
@@ -8,8 +8,8 @@
  *            |                                                32 registers; AVX2 has room for 6 x 16
  *      A ----+---- C  `rows` broadcasts a step
  *
- * What differs is where A's element (i, k) lies: row[i] + k * step, or row[i] + at[k] for the taps of a convolution; and
- * what is done with C. C may be stored after any k and be the start of the next piece: that rounds nothing.
+ * What differs is where A's element (i, k) lies: row[i] + k * step, or row[i] + at[k] for the taps of a convolution;
+ * and what is done with C. C may be stored after any k and be the start of the next piece: that rounds nothing.
  */
 #ifndef LOCKSTEP_TENSOR_TILE_H
 #define LOCKSTEP_TENSOR_TILE_H
@@ -143,7 +143,7 @@ ALWAYS_INLINE void run_tile(const tile *t, size_t rows, size_t vectors) {
     tile_products[t->at != NULL][vectors - 1][rows - 1](t);
 }
 
-/* A whole product of `rows` rows with a panel of `width` columns. Of `t` all but row[] is set, for row 0 and column 0. */
+/* A product of `rows` rows with a panel of `width` columns. Of `t` all but row[] is set, for row 0 and column 0. */
 typedef struct product {
     tile t;
     size_t rows, width;
@@ -240,7 +240,8 @@ static void transpose_block(size_t rows, size_t columns, const float *from, size
         for (size_t c = 0; c < whole_columns; c += 8)
             transpose_eight(from + r * from_step + c, from_step, to + c * to_step + r, to_step);
     for (size_t r = 0; r < rows; r++)
-        for (size_t c = r < whole_rows ? whole_columns : 0; c < columns; c++) to[c * to_step + r] = from[r * from_step + c];
+        for (size_t c = r < whole_rows ? whole_columns : 0; c < columns; c++)
+            to[c * to_step + r] = from[r * from_step + c];
 }
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * tables.h: what the tests of the kernels share: random shapes and values, and runs whose results are compared bit by bit.
+ * tables.h: what the tests of the kernels share: random shapes and values, and comparison bit by bit.
  */
 #ifndef LOCKSTEP_TESTS_TENSOR_TABLES_H
 #define LOCKSTEP_TESTS_TENSOR_TABLES_H

@@ -7,7 +7,8 @@
 #include "support.h"
 
 static ls_param dense(const char *layer, size_t out, size_t in) {
-    return (ls_param){.layer = layer, .name = "weight", .shape = {2, {out, in}}, .layout = LS_LAYOUT_DENSE, .groups = 1};
+    ls_shape shape = {2, {out, in}};
+    return (ls_param){.layer = layer, .name = "weight", .shape = shape, .layout = LS_LAYOUT_DENSE, .groups = 1};
 }
 
 static ls_param plain(const char *layer, const char *name, size_t size, ls_role role) {

@@ -1,4 +1,4 @@
-/* The products of every exact table against the oracle, to the last bit, and the oracle against plain loops in double. */
+/* The products of every exact table against the oracle, to the last bit, and all of them against plain definitions. */
 #include <math.h>
 
 #include "tables.h"
