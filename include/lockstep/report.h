@@ -55,15 +55,16 @@ typedef struct ls_event {
 
 typedef struct ls_journal ls_journal;
 
-/** Keep everything that a file holds. */
+/** In place of a last step: keep everything that a file holds, or nothing of it (a new run). */
 #define LS_REPORT_KEEP_ALL UINT64_MAX
+#define LS_REPORT_KEEP_NONE (UINT64_MAX - 1)
 
 /**
  * Opens a journal for appending; makes the file if there is none. Events of steps above `last_step` and a torn last
- * line are removed first: the step of the checkpoint that is resumed, 0 with a new run, or LS_REPORT_KEEP_ALL.
+ * line are removed first; it is the step of the checkpoint that is resumed, LS_REPORT_KEEP_NONE or LS_REPORT_KEEP_ALL.
  */
 ls_status ls_journal_open(const char *path, uint64_t last_step, ls_journal **out) LS_MUST_USE;
-/** Writes one line, in one call, so that a killed program leaves whole lines. */
+/** Writes one line, in one call of the system, so that a killed program leaves whole lines. */
 ls_status ls_journal_write(ls_journal *journal, const ls_event *event) LS_MUST_USE;
 ls_status ls_journal_close(ls_journal *journal) LS_MUST_USE;
 
