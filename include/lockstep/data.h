@@ -29,12 +29,11 @@
 #ifndef LOCKSTEP_DATA_H
 #define LOCKSTEP_DATA_H
 
+#include "lockstep/comm.h"
 #include "lockstep/logger.h"
 #include "lockstep/options.h"
 #include "lockstep/store.h"
 #include "lockstep/tensor.h"
-
-typedef struct ls_comm ls_comm; /* comm.h */
 
 /* ---- options: the `data:` section ----------------------------------------------------------------------------- */
 
@@ -50,7 +49,8 @@ typedef struct ls_data_options {
     ls_texts train;       /* FILE:/GROUP, several of them, or globs (sorted bytewise) */
     ls_texts valid, test; /* the same, or one number: a fraction split off train */
     ls_place train_place, valid_place, test_place;
-    const char *x, *y, *x_c, *weight; /* names of datasets in the group; x_c and weight may be NULL */
+    const char *x, *y, *x_c, *weight; /* names of datasets in the group; weight may be NULL */
+    bool x_given, y_given, x_c_given; /* by the user: then they must exist */
     ls_pairs inputs;                  /* further inputs: name in the model -> dataset */
     ls_choice preprocess, preprocess_y;
     int shuffle; /* ls_shuffle */
@@ -153,13 +153,14 @@ ls_status ls_dataset_class_name(const ls_dataset *dataset, size_t label, ls_text
 /** The data of a run: valid and test are NULL where the configuration has none. */
 typedef struct ls_data {
     ls_dataset *train, *valid, *test;
-    ls_dataset *whole; /* what train was split from, or NULL */
+    ls_dataset *whole, *middle; /* what train was split from, first and again; or NULL */
 } ls_data;
 
 /**
  * Opens all that the options name: fields x, y, x_c and weight where given, those of `inputs`, and the targets in
- * `targets` (datasets that losses name; NULL-terminated, may be NULL), each called by its dataset's name. Checks that
- * the sets agree in shapes and kinds and that validation labels are known to the training set. Collective.
+ * `targets` (datasets that losses name; NULL-terminated, may be NULL), each called by its dataset's name. y and x_c may
+ * be missing unless the user or `targets` named them; so may x where there are `inputs`. Validation and test sets must
+ * show the same fields, shapes and kinds as the training set. Collective.
  */
 ls_status ls_data_open(const ls_data_options *options, const char *folder, uint64_t seed, const char *const *targets,
                        ls_comm *comm, ls_logger *log, ls_data *out) LS_MUST_USE;
@@ -239,6 +240,7 @@ typedef struct ls_loader_field {
     const ls_preprocess *preprocess; /* or NULL; floats only */
     bool augment;                    /* the options' augmentations hold for this field */
     size_t entries; /* indices: all must lie below (classes, entries of an embedding); 0: any not negative */
+    void *into;     /* where the rows go: capacity x shape of four bytes each; NULL: a buffer of the loader */
 } ls_loader_field;
 
 typedef struct ls_loader_plan {
@@ -280,8 +282,9 @@ void ls_loader_destroy(ls_loader *loader); /* collective */
 ls_status ls_loader_seek(ls_loader *loader, uint32_t epoch, uint64_t position) LS_MUST_USE;
 
 /**
- * Packs positions first .. first + count - 1 of an epoch (count <= capacity; 0 is fine). Positions of one rank must not
- * go backwards between seeks, except to the last ones again. Local.
+ * Packs positions first .. first + count - 1 of an epoch (count <= capacity). Every rank calls it for every batch, with
+ * count 0 where it has no share: other ranks of the node wait until it has left a window of streamed data. Positions
+ * of one rank must not go backwards between seeks, except to the last ones again. Local.
  */
 ls_status ls_loader_fill(ls_loader *loader, uint32_t epoch, uint64_t first, size_t count, ls_batch *out) LS_MUST_USE;
 
@@ -300,6 +303,7 @@ ls_status ls_dataset_weight_scale(const ls_dataset *train, size_t field, double 
 typedef struct ls_import_common {
     double split;  /* fraction that goes to /test; 0: none */
     uint64_t seed; /* of the split and of drawn pairs */
+    const char *source; /* kept as /source; or NULL */
 } ls_import_common;
 
 /** A format: how its files become fields. */

@@ -71,4 +71,7 @@ ls_permutation ls_permutation_make(uint64_t seed, ls_purpose purpose, uint32_t e
 /** The image of `index` (< count). */
 uint64_t ls_permutation_at(const ls_permutation *permutation, uint64_t index);
 
+/** The index whose image is `image` (< count): the inverse. */
+uint64_t ls_permutation_find(const ls_permutation *permutation, uint64_t image);
+
 #endif

@@ -54,3 +54,21 @@ uint64_t ls_permutation_at(const ls_permutation *permutation, uint64_t index) {
     while (image >= permutation->count) image = feistel(permutation, image);
     return image;
 }
+
+/* The rounds walked backwards. */
+static uint64_t feistel_inverse(const ls_permutation *p, uint64_t value) {
+    uint64_t mask = (UINT64_C(1) << p->half_bits) - 1;
+    uint64_t left = value >> p->half_bits, right = value & mask;
+    for (uint32_t round = FEISTEL_ROUNDS; round-- > 0;) {
+        uint64_t mixed = right ^ (ls_random(p->seed, p->purpose, p->epoch, left, round).word[0] & mask);
+        right = left;
+        left = mixed;
+    }
+    return (left << p->half_bits) | right;
+}
+
+uint64_t ls_permutation_find(const ls_permutation *permutation, uint64_t image) {
+    uint64_t index = feistel_inverse(permutation, image);
+    while (index >= permutation->count) index = feistel_inverse(permutation, index);
+    return index;
+}

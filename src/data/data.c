@@ -1,0 +1,141 @@
+/* The up to three data sets of a run. */
+#include "lockstep/data.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "data/dataset.h"
+
+/* What to ask of every group. `requests` has room for all. */
+static size_t list_requests(const ls_data_options *o, const char *const *targets, ls_field_request *requests) {
+    size_t count = 0;
+    bool wants_y = o->y_given;
+    for (const char *const *t = targets; t && *t; t++) wants_y = wants_y || strcmp(*t, "y") == 0;
+    requests[count++] = (ls_field_request){.name = "x", .dataset = o->x, .role = LS_FIELD_INPUT};
+    requests[count++] = (ls_field_request){.name = "y", .dataset = o->y, .role = LS_FIELD_TARGET, .optional = !wants_y};
+    requests[count++] =
+        (ls_field_request){.name = "x_c", .dataset = o->x_c, .role = LS_FIELD_INPUT, .optional = !o->x_c_given};
+    if (o->weight)
+        requests[count++] = (ls_field_request){.name = "weight", .dataset = o->weight, .role = LS_FIELD_WEIGHT};
+    for (size_t i = 0; i < o->inputs.count; i++)
+        requests[count++] =
+            (ls_field_request){.name = o->inputs.keys[i], .dataset = o->inputs.values[i], .role = LS_FIELD_INPUT};
+    for (const char *const *t = targets; t && *t; t++)
+        if (strcmp(*t, "y") != 0)
+            requests[count++] = (ls_field_request){.name = *t, .dataset = *t, .role = LS_FIELD_TARGET};
+    return count;
+}
+
+/* With inputs of other names, x may be missing. */
+static void relax_x(const ls_data_options *o, ls_field_request *requests) {
+    requests[0].optional = o->inputs.count > 0 && !o->x_given;
+}
+
+typedef struct opening {
+    const ls_data_options *options;
+    const char *folder;
+    uint64_t seed;
+    const ls_field_request *requests;
+    size_t request_count;
+    size_t cache; /* what is left */
+    ls_comm *comm;
+    ls_logger *log;
+} opening;
+
+static ls_status open_set(opening *o, const ls_texts *paths, ls_place place, size_t limit, ls_dataset **out) {
+    ls_dataset_source source = {.paths = paths,
+                                .place = place,
+                                .folder = o->folder,
+                                .fields = o->requests,
+                                .field_count = o->request_count,
+                                .limit = limit,
+                                .cache = o->cache};
+    LS_TRY(ls_dataset_open(&source, o->comm, o->log, out));
+    uint64_t used = ls_dataset_cached(*out);
+    o->cache = used < o->cache ? o->cache - (size_t)used : 1;
+    return LS_OK;
+}
+
+/* Sets that are evaluated show the same fields as the training set. */
+static ls_status check_fields(const ls_dataset *train, const ls_dataset *set) {
+    for (size_t i = 0; i < ls_dataset_fields(train); i++) {
+        const ls_field *want = ls_dataset_field(train, i);
+        size_t at = ls_dataset_find(set, want->name);
+        if (at == LS_NOT_FOUND)
+            return LS_FAIL(LS_ERR_DATA, "%s: has no dataset \"%s\", but %s has", ls_dataset_name(set), want->dataset,
+                           ls_dataset_name(train));
+        const ls_field *have = ls_dataset_field(set, at);
+        char here[96], there[96];
+        if (!ls_shape_equal(have->shape, want->shape))
+            return LS_FAIL(LS_ERR_DATA, "%s: samples of \"%s\" are %s, but %s in %s", ls_dataset_name(set),
+                           have->dataset, ls_shape_text(have->shape, here, sizeof here),
+                           ls_shape_text(want->shape, there, sizeof there), ls_dataset_name(train));
+        if (have->integral != want->integral)
+            return LS_FAIL(LS_ERR_DATA, "%s: \"%s\" holds %s, but %s in %s", ls_dataset_name(set), have->dataset,
+                           ls_dtype_name(have->dtype), ls_dtype_name(want->dtype), ls_dataset_name(train));
+    }
+    return LS_OK;
+}
+
+/* The fraction is one of the whole training set, also where another part has gone before. */
+static ls_status split_off(const opening *o, double fraction, ls_data *data, ls_dataset **out) {
+    ls_dataset *rest = NULL;
+    double of_rest = fraction * (double)ls_dataset_samples(data->whole ? data->whole : data->train) /
+                     (double)ls_dataset_samples(data->train);
+    if (of_rest >= 1) of_rest = 1;
+    LS_TRY(ls_dataset_split(data->train, of_rest, o->seed, &rest, out));
+    if (data->whole)
+        data->middle = data->train;
+    else
+        data->whole = data->train;
+    data->train = rest;
+    return LS_OK;
+}
+
+static ls_status open_other(opening *o, const ls_texts *paths, ls_place place, ls_data *data, ls_dataset **out) {
+    double fraction = 0;
+    if (paths->count == 0) return LS_OK;
+    if (ls_data_fraction(paths, &fraction)) return split_off(o, fraction, data, out);
+    LS_TRY(open_set(o, paths, place, 0, out));
+    return ls_comm_agree(o->comm, check_fields(data->train, *out));
+}
+
+static ls_status open_all(opening *o, ls_data *data) {
+    const ls_data_options *options = o->options;
+    LS_TRY(open_set(o, &options->train, options->train_place, options->limit, &data->train));
+    LS_TRY(open_other(o, &options->test, options->test_place, data, &data->test));
+    return open_other(o, &options->valid, options->valid_place, data, &data->valid);
+}
+
+ls_status ls_data_open(const ls_data_options *options, const char *folder, uint64_t seed, const char *const *targets,
+                       ls_comm *comm, ls_logger *log, ls_data *out) {
+    *out = (ls_data){0};
+    size_t most = 4 + options->inputs.count;
+    for (const char *const *t = targets; t && *t; t++) most++;
+    void *requests = NULL;
+    LS_TRY(ls_comm_agree(comm, ls_block_create(most, sizeof(ls_field_request), "the names of the data", &requests)));
+    size_t count = list_requests(options, targets, requests);
+    relax_x(options, requests);
+    opening o = {.options = options,
+                 .folder = folder,
+                 .seed = seed,
+                 .requests = requests,
+                 .request_count = count,
+                 .cache = options->cache ? options->cache : ls__node_bytes() / 4,
+                 .comm = comm,
+                 .log = log};
+    ls_status status = open_all(&o, out);
+    ls_block_destroy(requests);
+    if (status != LS_OK) ls_data_close(out);
+    return status;
+}
+
+void ls_data_close(ls_data *data) {
+    ls_dataset_destroy(data->test);
+    ls_dataset_destroy(data->valid);
+    ls_dataset_destroy(data->train);
+    ls_dataset_destroy(data->middle);
+    ls_dataset_destroy(data->whole);
+    *data = (ls_data){0};
+}

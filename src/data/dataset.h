@@ -1,0 +1,108 @@
+/*
+ * dataset.h: what an open data set is made of.
+ *
+ *     parts     files with the rows they hold: [first, first + rows) of the whole
+ *     columns   one dataset of the group over all parts; in this node's memory, or streamed
+ *     fields    what the caller asked for; each shows one column (two fields may show the same)
+ *     map       of a split: which row stands at a sample; NULL: they are the same
+ */
+#ifndef LOCKSTEP_DATA_DATASET_H
+#define LOCKSTEP_DATA_DATASET_H
+
+#include "lockstep/comm.h"
+#include "lockstep/data.h"
+
+/** A row of a column, as a caller counts it through map: see ls__dataset_row(). */
+typedef struct ls_part {
+    ls_store *store;
+    const char *path, *group; /* "digits.h5", "/train" */
+    size_t first, rows;
+} ls_part;
+
+typedef struct ls_column {
+    const char *dataset;
+    ls_dtype dtype;
+    ls_shape shape;
+    size_t row_bytes, chunk_rows;
+    const ls_array **array; /* for each part */
+    bool small;             /* targets, weights, and rows of a few bytes: always in memory */
+    unsigned char *rows;    /* in memory, or NULL */
+    int64_t least, largest; /* of integers in memory */
+    bool filtered;          /* compressed in some part */
+} ls_column;
+
+/** What splits share. */
+typedef struct ls_storage {
+    ls_pool *pool;
+    ls_comm *comm;
+    ls_part *part;
+    size_t parts, rows;
+    ls_column *column;
+    size_t columns;
+    ls_comm_memory *memory;
+    uint64_t cached;
+} ls_storage;
+
+struct ls_dataset {
+    ls_storage *storage;
+    bool owner; /* false for the parts of a split */
+    const char *name;
+    ls_field *field;
+    size_t *column_of; /* for each field */
+    size_t fields, samples;
+    const uint64_t *map;
+    ls_comm_memory *map_memory;
+    uint64_t digest;
+    ls_pool *pool; /* of the names of a split */
+};
+
+static inline size_t ls__dataset_row(const ls_dataset *dataset, size_t sample) {
+    return dataset->map ? dataset->map[sample] : sample;
+}
+
+static inline const ls_column *ls__dataset_column(const ls_dataset *dataset, size_t field) {
+    return &dataset->storage->column[dataset->column_of[field]];
+}
+
+/** The part that holds a row. */
+const ls_part *ls__storage_part(const ls_storage *storage, size_t row);
+
+/** Rows [first, first + count) of a column in the stored type, from memory or file. Any thread. */
+ls_status ls__storage_read(const ls_storage *storage, const ls_column *column, size_t first, size_t count,
+                           void *out) LS_MUST_USE;
+
+/**
+ * Samples [first, first + count) of a field as doubles into `out`; `scratch` has room for count rows as stored. A
+ * failure where a number is not finite.
+ */
+ls_status ls__dataset_doubles(const ls_dataset *dataset, size_t field, size_t first, size_t count, void *scratch,
+                              double *out) LS_MUST_USE;
+
+/** "FILE:/GROUP/DATASET, sample 17: " of a row, then the words: LS_ERR_DATA. */
+ls_status ls__row_fail(const ls_storage *storage, const ls_column *column, size_t row, const char *format, ...)
+    LS_PRINTF(4, 5) LS_MUST_USE;
+
+/** Files and groups that texts mean: "FILE:/GROUP", globs in FILE sorted bytewise, relative to `folder`. */
+typedef struct ls_location {
+    const char *file, *group;
+} ls_location;
+ls_status ls__locations(const ls_texts *paths, ls_place place, const char *folder, ls_pool *pool, ls_location **out,
+                        size_t *count) LS_MUST_USE;
+
+/** Memory of this node. */
+size_t ls__node_bytes(void);
+
+/** Loads what fits into `cache` bytes on this node, and checks it. Collective. */
+ls_status ls__storage_load(ls_storage *storage, size_t cache, ls_logger *log) LS_MUST_USE;
+
+/**
+ * The window of `sampler->window` blocks that a position of an epoch lies in, and the block (of the file's order) that
+ * is `at`-th in an epoch. Orders but block shuffling are taken as file order. Pure.
+ */
+uint64_t ls__sampler_window(const ls_sampler *sampler, uint32_t epoch, uint64_t position);
+uint64_t ls__sampler_block(const ls_sampler *sampler, uint32_t epoch, uint64_t at);
+
+/** The digest of all columns; the same on all ranks. Collective. */
+ls_status ls__storage_digest(const ls_storage *storage, uint64_t *out) LS_MUST_USE;
+
+#endif

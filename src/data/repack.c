@@ -1,0 +1,145 @@
+/* A data set written anew, as it is read fastest: contiguous, native, uncompressed; optionally shuffled once for all.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/data.h"
+#include "lockstep/random.h"
+
+const ls_option ls_repack_rows[] = {
+    LS_OPTION_BOOL(ls_repack_options, shuffle, "false",
+                   "lay samples down in a random order: block shuffling then mixes as well as a full one"),
+    {LS_OPTION_ROW(ls_repack_options, seed, LS_KIND_SEED, "1", "seed of the order")},
+    LS_OPTION_END};
+
+enum { PIECE_BYTES = 8 << 20 };
+
+typedef struct repack {
+    const ls_repack_options *options;
+    ls_store *store;
+    ls_store_writer *writer;
+    ls_arrays arrays;
+    size_t *index; /* of each array in the writer; SIZE_MAX: left out */
+} repack;
+
+/* What the writer makes itself. */
+static bool is_checksum(const ls_array *array) {
+    return strncmp(array->path, "/checksums/", 11) == 0;
+}
+
+/* Length of the longest text of an array. */
+static ls_status longest_text(ls_store *store, const ls_array *array, size_t *out) {
+    *out = array->item_bytes;
+    for (size_t i = 0; array->item_bytes == 0 && i < (array->rank ? array->rows : 1); i++) {
+        ls_text text = {0};
+        ls_status status = ls_store_read_text(store, array, i, &text);
+        if (text.length > *out) *out = text.length;
+        ls_text_free(&text);
+        LS_TRY(status);
+    }
+    if (*out == 0) *out = 1;
+    return LS_OK;
+}
+
+static ls_status add_array(repack *r, size_t i) {
+    const ls_array *array = r->arrays.items[i];
+    r->index[i] = SIZE_MAX;
+    if (is_checksum(array)) return LS_OK;
+    if (array->refusal) return LS_FAIL(LS_ERR_DATA, "%s: %s", array->path, array->refusal);
+    if (array->dtype == LS_DTYPE_TEXT) {
+        size_t length = 0;
+        if (array->rank > 1) return LS_FAIL(LS_ERR_DATA, "%s: text of more than one axis", array->path);
+        LS_TRY(longest_text(r->store, array, &length));
+        return ls_store_add_text(r->writer, array->path, length, array->rank ? array->rows : 0, LS_PART_STATE,
+                                 &r->index[i]);
+    }
+    ls_dtype dtype = array->dtype == LS_DTYPE_F16 ? LS_DTYPE_F32 : array->dtype;
+    return ls_store_add(r->writer, array->path, dtype, array->rank, array->dim, LS_PART_STATE, &r->index[i]);
+}
+
+static ls_status copy_text(repack *r, size_t i) {
+    const ls_array *array = r->arrays.items[i];
+    size_t width = 0, count = array->rank ? array->rows : 1;
+    LS_TRY(longest_text(r->store, array, &width));
+    for (size_t k = 0; k < count; k++) {
+        ls_text text = {0};
+        void *row = NULL;
+        ls_status status = ls_block_create(1, width, "a text", &row);
+        if (status == LS_OK) status = ls_store_read_text(r->store, array, k, &text);
+        if (status == LS_OK && text.length) memcpy(row, text.bytes, text.length < width ? text.length : width);
+        if (status == LS_OK) status = ls_store_fill(r->writer, r->index[i], k * width, row, width);
+        ls_text_free(&text);
+        ls_block_destroy(row);
+        LS_TRY(status);
+    }
+    return LS_OK;
+}
+
+/* Arrays of one group have equal lengths, so one permutation serves them all. Half floats become single ones. */
+static ls_status read_rows(const repack *r, const ls_array *array, size_t first, size_t count, void *out) {
+    bool half = array->dtype == LS_DTYPE_F16;
+    size_t row_bytes = half ? 2 * array->row_bytes : array->row_bytes;
+    ls_permutation order = ls_permutation_make(r->options->seed, LS_PURPOSE_IMPORT, 0, array->rows);
+    bool shuffle = r->options->shuffle && array->rank > 0;
+    for (size_t i = 0; i < count;) {
+        size_t run = shuffle ? 1 : count - i;
+        size_t row = shuffle ? (size_t)ls_permutation_at(&order, first + i) : first + i;
+        void *to = (char *)out + i * row_bytes;
+        if (half)
+            LS_TRY(ls_store_read_as(r->store, array, row, run, LS_DTYPE_F32, to));
+        else
+            LS_TRY(ls_store_read(r->store, array, row, run, to));
+        i += run;
+    }
+    return LS_OK;
+}
+
+static ls_status copy_numbers(repack *r, size_t i) {
+    const ls_array *array = r->arrays.items[i];
+    size_t row_bytes = array->dtype == LS_DTYPE_F16 ? 2 * array->row_bytes : array->row_bytes;
+    if (row_bytes == 0) return LS_OK;
+    size_t step = row_bytes < PIECE_BYTES ? PIECE_BYTES / row_bytes : 1;
+    void *piece = NULL;
+    LS_TRY(ls_block_create(step, row_bytes, "a piece of the data", &piece));
+    ls_status status = LS_OK;
+    for (size_t at = 0; at < array->rows && status == LS_OK; at += step) {
+        size_t count = array->rows - at < step ? array->rows - at : step;
+        status = read_rows(r, array, at, count, piece);
+        if (status == LS_OK) status = ls_store_append(r->writer, r->index[i], piece, count);
+    }
+    ls_block_destroy(piece);
+    return status;
+}
+
+static ls_status copy_all(repack *r) {
+    for (size_t i = 0; i < r->arrays.count; i++) LS_TRY(add_array(r, i));
+    LS_TRY(ls_store_seal(r->writer));
+    for (size_t i = 0; i < r->arrays.count; i++) {
+        if (r->index[i] == SIZE_MAX) continue;
+        LS_TRY(r->arrays.items[i]->dtype == LS_DTYPE_TEXT ? copy_text(r, i) : copy_numbers(r, i));
+    }
+    return ls_store_commit(r->writer, NULL, NULL);
+}
+
+static ls_status repack_open(repack *r, const char *output) {
+    LS_TRY(ls_store_list(r->store, "/", &r->arrays));
+    r->index = calloc(r->arrays.count + 1, sizeof *r->index);
+    if (!r->index) return LS_FAIL(LS_ERR_MEMORY, "no memory for %zu arrays", r->arrays.count);
+    LS_TRY(ls_store_create(output, NULL, &r->writer));
+    return copy_all(r);
+}
+
+ls_status ls_repack(const ls_repack_options *options, const char *input, const char *output, ls_logger *log) {
+    repack r = {.options = options};
+    LS_TRY(ls_store_open(input, &r.store));
+    ls_status status = repack_open(&r, output);
+    if (status == LS_OK)
+        ls_logger_say(log, LS_LOG_INFO, "%s: %zu arrays, %llu bytes (%llu before)", output, r.arrays.count,
+                      (unsigned long long)ls_store_writer_bytes(r.writer), (unsigned long long)ls_store_bytes(r.store));
+    ls_store_writer_destroy(r.writer);
+    ls_arrays_free(&r.arrays);
+    free(r.index);
+    ls_store_close(r.store);
+    return ls_status_prefix(status, "%s", input);
+}

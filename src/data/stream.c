@@ -1,0 +1,258 @@
+#include "data/stream.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lockstep/random.h"
+
+struct ls_stream {
+    const ls_dataset *set;
+    ls_sampler sampler;
+    ls_comm *comm;
+    uint64_t blocks, windows; /* in an epoch */
+    uint64_t halves;          /* windows that are held: 1 or 2 */
+    size_t *offset;           /* of a field's rows within a slot; SIZE_MAX: in memory */
+    size_t slot_bytes;
+    /* of the node */
+    ls_comm_memory *memory;
+    _Atomic uint64_t *ready, *passed;
+    _Atomic uint64_t *failed; /* 1 + the rank whose reading failed */
+    unsigned char *slots;
+    /* the thread */
+    pthread_t thread;
+    bool running;
+    atomic_bool stop;
+    uint64_t start;   /* window to begin with */
+    ls_status status; /* of the thread; valid once `failed` names this rank */
+};
+
+static void rest_a_moment(void) {
+    nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+}
+
+static uint64_t window_of(const ls_stream *s, uint32_t epoch, uint64_t position) {
+    return (uint64_t)epoch * s->windows + ls__sampler_window(&s->sampler, epoch, position);
+}
+
+static uint64_t slot_of(const ls_stream *s, uint64_t window, uint64_t in_window) {
+    return window % s->halves * s->sampler.window + in_window;
+}
+
+/* ---- the thread: reads blocks -------------------------------------------------------------------------------------
+ */
+
+/* True once every rank has left the window that holds this one's slots. */
+static bool room_for(const ls_stream *s, uint64_t window) {
+    if (window < s->start + s->halves) return true;
+    for (size_t r = 0; r < ls_comm_memory_size(s->memory); r++)
+        if (atomic_load_explicit(&s->passed[r], memory_order_acquire) + s->halves <= window) return false;
+    return true;
+}
+
+/* Samples of one block, through the map of a split, run by run. */
+static ls_status read_block(const ls_stream *s, size_t field, uint64_t block, unsigned char *to) {
+    const ls_column *column = ls__dataset_column(s->set, field);
+    uint64_t first = block * s->sampler.block, end = first + s->sampler.block;
+    if (end > s->set->samples) end = s->set->samples;
+    for (uint64_t i = first, run; i < end; i += run) {
+        size_t row = ls__dataset_row(s->set, i);
+        for (run = 1; i + run < end && ls__dataset_row(s->set, i + run) == row + run;) run++;
+        LS_TRY(ls__storage_read(s->set->storage, column, row, run, to + (i - first) * column->row_bytes));
+    }
+    return LS_OK;
+}
+
+static ls_status read_slot(const ls_stream *s, uint64_t window, uint64_t in_window) {
+    uint32_t epoch = (uint32_t)(window / s->windows);
+    uint64_t at = window % s->windows * s->sampler.window + in_window;
+    uint64_t block = ls__sampler_block(&s->sampler, epoch, at), slot = slot_of(s, window, in_window);
+    for (size_t f = 0; f < s->set->fields; f++)
+        if (s->offset[f] != SIZE_MAX) LS_TRY(read_block(s, f, block, s->slots + slot * s->slot_bytes + s->offset[f]));
+    atomic_store_explicit(&s->ready[slot], window + 1, memory_order_release);
+    return LS_OK;
+}
+
+static ls_status read_window(ls_stream *s, uint64_t window) {
+    uint64_t first = window % s->windows * s->sampler.window;
+    size_t ranks = ls_comm_memory_size(s->memory);
+    for (uint64_t k = ls_comm_memory_rank(s->memory); k < s->sampler.window && first + k < s->blocks; k += ranks) {
+        if (atomic_load(&s->stop)) return LS_OK;
+        LS_TRY(read_slot(s, window, k));
+    }
+    return LS_OK;
+}
+
+static void *read_ahead(void *argument) {
+    ls_stream *s = argument;
+    for (uint64_t window = s->start;; window++) {
+        while (!atomic_load(&s->stop) && !room_for(s, window)) rest_a_moment();
+        if (atomic_load(&s->stop)) return NULL;
+        s->status = read_window(s, window);
+        if (s->status == LS_OK) continue;
+        atomic_store(s->failed, 1 + ls_comm_memory_rank(s->memory));
+        return NULL;
+    }
+}
+
+static void end_thread(ls_stream *s) {
+    if (!s->running) return;
+    atomic_store(&s->stop, true);
+    pthread_join(s->thread, NULL);
+    s->running = false;
+    ls_status_free(s->status);
+    s->status = LS_OK;
+}
+
+static ls_status begin_thread(ls_stream *s) {
+    atomic_store(&s->stop, false);
+    if (pthread_create(&s->thread, NULL, read_ahead, s) != 0)
+        return LS_FAIL(LS_ERR_RUNTIME, "cannot start the thread that reads ahead");
+    s->running = true;
+    return LS_OK;
+}
+
+/* ---- making --------------------------------------------------------------------------------------------------------
+ */
+
+/* A slot holds a block of every streamed field. */
+static ls_status plan_slots(ls_stream *s) {
+    s->offset = calloc(s->set->fields, sizeof *s->offset);
+    if (!s->offset) return LS_FAIL(LS_ERR_MEMORY, "no memory for a stream");
+    for (size_t f = 0; f < s->set->fields; f++) {
+        const ls_column *column = ls__dataset_column(s->set, f);
+        s->offset[f] = column->rows ? SIZE_MAX : s->slot_bytes;
+        if (!column->rows) s->slot_bytes += ls_round_up(s->sampler.block * column->row_bytes, LS_ALIGNMENT);
+    }
+    return LS_OK;
+}
+
+static ls_status plan(ls_stream *s, size_t cache, bool *possible) {
+    *possible = false;
+    if (s->sampler.shuffle != LS_SHUFFLE_BLOCK && s->sampler.shuffle != LS_SHUFFLE_NONE) return LS_OK;
+    LS_TRY(plan_slots(s));
+    if (s->slot_bytes == 0) return LS_OK;
+    s->blocks = (s->sampler.samples + s->sampler.block - 1) / s->sampler.block;
+    if (s->sampler.window > s->blocks) s->sampler.window = s->blocks;
+    s->windows = (s->blocks + s->sampler.window - 1) / s->sampler.window;
+    uint64_t bytes = s->sampler.window * s->slot_bytes;
+    if (bytes > cache)
+        return LS_FAIL(
+            LS_ERR_CONFIG,
+            "%s: a window of %llu bytes does not fit into %zu bytes of data.cache; raise data.cache or lower "
+            "data.window",
+            s->set->name, (unsigned long long)bytes, cache);
+    s->halves = 2 * bytes <= cache ? 2 : 1;
+    *possible = true;
+    return LS_OK;
+}
+
+/* ready | passed | failed | slots */
+static ls_status take_memory(ls_stream *s, ls_logger *log, bool *possible) {
+    uint64_t slots = s->halves * s->sampler.window;
+    size_t words = ls_round_up((slots + ls_comm_node_size(s->comm) + 1) * sizeof *s->ready, LS_ALIGNMENT);
+    void *base = NULL;
+    ls_status status =
+        ls_comm_memory_create(s->comm, words + slots * s->slot_bytes, "the window of streamed data", &base, &s->memory);
+    status = ls_comm_agree(s->comm, status);
+    if (status != LS_OK) {
+        ls_logger_say(log, LS_LOG_WARNING, "%s; samples are read one by one", ls_status_message(status));
+        ls_status_free(status);
+        *possible = false;
+        return LS_OK;
+    }
+    s->ready = base;
+    s->passed = s->ready + slots;
+    s->failed = s->passed + ls_comm_memory_size(s->memory);
+    s->slots = (unsigned char *)base + words;
+    return LS_OK;
+}
+
+ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, ls_comm *comm,
+                            ls_logger *log, ls_stream **out) {
+    *out = NULL;
+    bool possible = false;
+    ls_stream *s = calloc(1, sizeof *s);
+    ls_status status = LS_OK;
+    if (s) {
+        s->set = dataset;
+        s->sampler = *sampler;
+        s->comm = comm;
+        status = plan(s, cache ? cache : ls__node_bytes() / 4, &possible);
+    } else {
+        status = LS_FAIL(LS_ERR_MEMORY, "no memory for a stream");
+    }
+    status = ls_comm_agree(comm, status);
+    if (status == LS_OK && possible) status = take_memory(s, log, &possible);
+    if (status == LS_OK && possible) {
+        *out = s;
+        return LS_OK;
+    }
+    ls__stream_destroy(s);
+    return status;
+}
+
+void ls__stream_destroy(ls_stream *stream) {
+    if (!stream) return;
+    end_thread(stream);
+    ls_comm_memory_destroy(stream->memory);
+    free(stream->offset);
+    free(stream);
+}
+
+/* ---- using ---------------------------------------------------------------------------------------------------------
+ */
+
+ls_status ls__stream_seek(ls_stream *stream, uint32_t epoch, uint64_t position) {
+    end_thread(stream);
+    LS_TRY(ls_comm_memory_barrier(stream->memory));
+    stream->start = window_of(stream, epoch, position);
+    size_t rank = ls_comm_memory_rank(stream->memory);
+    atomic_store(&stream->passed[rank], stream->start);
+    for (uint64_t i = 0; rank == 0 && i < stream->halves * stream->sampler.window; i++)
+        atomic_store(&stream->ready[i], 0);
+    if (rank == 0) atomic_store(stream->failed, 0);
+    LS_TRY(ls_comm_memory_barrier(stream->memory));
+    return ls_comm_agree(stream->comm, begin_thread(stream));
+}
+
+void ls__stream_pass(ls_stream *stream, uint32_t epoch, uint64_t position) {
+    uint64_t window = window_of(stream, epoch, position);
+    _Atomic uint64_t *mine = &stream->passed[ls_comm_memory_rank(stream->memory)];
+    if (window > atomic_load(mine)) atomic_store_explicit(mine, window, memory_order_release);
+}
+
+static ls_status reading_failed(ls_stream *s) {
+    size_t rank = atomic_load(s->failed) - 1;
+    if (rank != ls_comm_memory_rank(s->memory))
+        return LS_FAIL(LS_ERR_IO, "%s: another rank of this node could not read its share", s->set->name);
+    pthread_join(s->thread, NULL);
+    s->running = false;
+    ls_status status = s->status;
+    s->status = LS_OK;
+    return status;
+}
+
+/* Where a block stands in the order of an epoch. */
+static uint64_t place_of_block(const ls_stream *s, uint32_t epoch, uint64_t block) {
+    if (s->sampler.shuffle != LS_SHUFFLE_BLOCK) return block;
+    ls_permutation order = ls_permutation_make(s->sampler.seed, LS_PURPOSE_BLOCKS, epoch, s->blocks);
+    return ls_permutation_find(&order, block);
+}
+
+ls_status ls__stream_row(ls_stream *stream, size_t field, uint32_t epoch, uint64_t position, uint64_t sample,
+                         const void **out) {
+    uint64_t window = window_of(stream, epoch, position), block = sample / stream->sampler.block;
+    uint64_t in_window = place_of_block(stream, epoch, block) % stream->sampler.window;
+    uint64_t slot = slot_of(stream, window, in_window);
+    while (atomic_load_explicit(&stream->ready[slot], memory_order_acquire) != window + 1) {
+        if (atomic_load(stream->failed)) return reading_failed(stream);
+        rest_a_moment();
+    }
+    const ls_column *column = ls__dataset_column(stream->set, field);
+    *out = stream->slots + slot * stream->slot_bytes + stream->offset[field] +
+           sample % stream->sampler.block * column->row_bytes;
+    return LS_OK;
+}
