@@ -46,6 +46,9 @@
 #include "lockstep/memory.h"
 #include "lockstep/status.h"
 
+/** "HDF5 1.10.8": what files are read and written with, for provenance. */
+const char *ls_store_library(void);
+
 /* ---- types of elements ---------------------------------------------------------------------------------------- */
 
 typedef enum ls_dtype {

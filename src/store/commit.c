@@ -81,6 +81,24 @@ static ls_status write_checksums(ls_store_writer *writer, const scratch *with) {
     return write_own(writer, LS__SLOT_FILE, &writer->whole, sizeof writer->whole);
 }
 
+static ls_status reads_back_differently(const ls_store_writer *writer, const char *what) {
+    return LS_FAIL(LS_ERR_IO, "%s: %s reads back differently from what was written: the disk or its memory fails",
+                   writer->temporary, what);
+}
+
+/* The checksums themselves must stand in the file as they were computed. */
+static ls_status check_own(ls_store_writer *writer, size_t which, const void *bytes, size_t count,
+                           const scratch *with) {
+    const ls__slot *slot = &writer->slots[writer->count + which];
+    const char *wanted = bytes;
+    for (size_t at = 0, part; at < count; at += part) {
+        part = count - at < LS__BUFFER_BYTES ? count - at : LS__BUFFER_BYTES;
+        LS_TRY(ls__read_at(writer->fd, writer->temporary, slot->array.offset + at, with->buffer, part));
+        if (memcmp(with->buffer, wanted + at, part) != 0) return reads_back_differently(writer, slot->path);
+    }
+    return LS_OK;
+}
+
 /* Reads everything back, from the disk as far as the system lets its pages go, and compares. */
 static ls_status read_back(ls_store_writer *writer, const scratch *with) {
     posix_fadvise(writer->fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -88,19 +106,14 @@ static ls_status read_back(ls_store_writer *writer, const scratch *with) {
         const ls__slot *slot = &writer->slots[i];
         uint64_t checksum;
         LS_TRY(ls__checksum_array(writer->fd, writer->temporary, &slot->array, with->hash, with->buffer, &checksum));
-        if (checksum != slot->checksum)
-            return LS_FAIL(LS_ERR_IO,
-                           "%s: %s reads back differently from what was written: the disk or its memory fails",
-                           writer->temporary, slot->path);
+        if (checksum != slot->checksum) return reads_back_differently(writer, slot->path);
     }
-    uint64_t whole, stored;
-    const ls__slot *own = &writer->slots[writer->count + LS__SLOT_FILE];
+    LS_TRY(check_own(writer, LS__SLOT_LINES, writer->lines.bytes, writer->lines.length, with));
+    LS_TRY(check_own(writer, LS__SLOT_STATE, &writer->state, sizeof writer->state, with));
+    LS_TRY(check_own(writer, LS__SLOT_FILE, &writer->whole, sizeof writer->whole, with));
+    uint64_t whole;
     LS_TRY(whole_checksum(writer, with, &whole));
-    LS_TRY(ls__read_at(writer->fd, writer->temporary, own->array.offset, &stored, sizeof stored));
-    if (whole != writer->whole || stored != writer->whole)
-        return LS_FAIL(LS_ERR_IO, "%s: reads back differently from what was written: the disk or its memory fails",
-                       writer->temporary);
-    return LS_OK;
+    return whole == writer->whole ? LS_OK : reads_back_differently(writer, "its structure");
 }
 
 static ls_status make_durable(ls_store_writer *writer, const scratch *with) {

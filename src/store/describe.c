@@ -156,6 +156,7 @@ static size_t describe_layout(ls__entry *entry, hid_t plist, hid_t type, uint64_
     if (layout != H5D_CONTIGUOUS || array->filtered || H5Pget_external_count(plist) > 0 || array->item_bytes == 0)
         return 0;
     if (entry->memory_type < 0 || H5Tequal(type, entry->memory_type) <= 0) return 0;
+    if (array->stored < array->bytes) return 0; /* never written: it has no place yet, and reads as its fill value */
     haddr_t offset = H5Dget_offset(entry->dataset);
     if (array->bytes > 0 && (offset == HADDR_UNDEF || offset > file_bytes || array->bytes > file_bytes - offset))
         return 0;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 static pthread_mutex_t ls__hdf5_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -15,7 +16,11 @@ void ls__hdf5_leave(void) {
 }
 
 static herr_t take_innermost(unsigned n, const H5E_error2_t *error, void *out) {
-    if (n == 0) snprintf(((ls__reason *)out)->text, sizeof(ls__reason), "%s", error->desc);
+    if (n > 0) return 0;
+    /* Of a failed system call HDF5 says a paragraph, in which the system's own words are all that helps. */
+    const char *mark = "error message = '", *words = strstr(error->desc, mark);
+    words = words ? words + strlen(mark) : error->desc;
+    snprintf(((ls__reason *)out)->text, sizeof(ls__reason), "%.*s", (int)strcspn(words, "\n'"), words);
     return 0;
 }
 
@@ -38,4 +43,11 @@ hid_t ls__half_type(void) {
     H5Tset_size(type, 2);
     H5Tset_ebias(type, 15);
     return type;
+}
+
+#define WORD(number) #number
+#define VERSION(major, minor, release) "HDF5 " WORD(major) "." WORD(minor) "." WORD(release)
+
+const char *ls_store_library(void) {
+    return VERSION(H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE);
 }

@@ -261,11 +261,37 @@ static ls_status close_library(ls_store_writer *writer) {
     return LS_FAIL(LS_ERR_IO, "%s: cannot lay out the file: %s", writer->temporary, reason.text);
 }
 
+/* Does the file, read again, say of an array what was laid out? */
+static ls_status check_slot(ls_store *store, const ls__slot *slot) {
+    const ls_array *array, *wanted = &slot->array;
+    LS_TRY(ls_store_find(store, slot->path, &array));
+    bool equal = array->direct && array->dtype == wanted->dtype && array->rank == wanted->rank &&
+                 array->bytes == wanted->bytes && (array->bytes == 0 || array->offset == wanted->offset);
+    if (equal) return LS_OK;
+    return LS_FAIL(LS_ERR_IO, "%s: %s was not laid out as asked", ls_store_path(store), slot->path);
+}
+
+/* The commit's checksums cover HDF5's structures as they stand in the file: here is seen that they stand there well. */
+static ls_status check_layout(ls_store_writer *writer) {
+    ls_store *store;
+    ls_status status = ls_store_open(writer->temporary, &store);
+    for (size_t i = 0; status == LS_OK && i < writer->count + LS__OWN_SLOTS; i++)
+        status = check_slot(store, &writer->slots[i]);
+    ls_store_close(store);
+    if (status == LS_OK) return LS_OK;
+    /* Whatever is wrong with it, the file is ours and fresh: it is the disk. */
+    ls_status worded = LS_FAIL(LS_ERR_IO, "what was just written does not read back: the disk or its memory fails (%s)",
+                               ls_status_message(status));
+    ls_status_free(status);
+    return worded;
+}
+
 ls_status ls_store_seal(ls_store_writer *writer) {
     assert(writer->stage == LS__LAYING_OUT);
     LS_TRY(sort_slots(writer));
     LS_TRY(lay_out_checksums(writer));
     LS_TRY(close_library(writer));
+    LS_TRY(check_layout(writer));
     struct stat info;
     if (fstat(writer->fd, &info) != 0)
         return LS_FAIL(LS_ERR_IO, "%s: cannot be examined: %s", writer->temporary, strerror(errno));

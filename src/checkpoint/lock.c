@@ -1,0 +1,125 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lockstep/checkpoint.h"
+
+/* A status.json this young, in seconds, means that the run lives: it is renewed about every 2 s. */
+enum { YOUNG = 10 };
+
+struct ls_run_lock {
+    char *path;
+    int fd; /* holds the lock; closing it, or the end of the process, gives it back */
+    uint64_t generation;
+};
+
+/* What a lock file says. generation 0: nothing yet. */
+typedef struct holder {
+    uint64_t generation;
+    long pid;
+    char host[65], job[129];
+} holder;
+
+static ls_status read_holder(const char *path, int fd, holder *out) {
+    char text[512];
+    *out = (holder){0};
+    ssize_t got = pread(fd, text, sizeof text - 1, 0);
+    if (got < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot read: %s", path, strerror(errno));
+    text[got] = '\0';
+    if (text[0] == '\0') return LS_OK;
+    if (sscanf(text, "%" SCNu64 " %64s %ld %128[^\n]", &out->generation, out->host, &out->pid, out->job) >= 3)
+        return LS_OK;
+    return LS_FAIL(LS_ERR_IO, "%s: makes no sense: if no job runs here, delete it", path);
+}
+
+static ls_status in_use(const char *path, const holder *by) {
+    return LS_FAIL(LS_ERR_IO,
+                   "%s: another job runs in this folder (process %ld on %s%s%s): stop it with `lockstep stop`, or give "
+                   "this run a folder of its own",
+                   path, by->pid, by->host[0] ? by->host : "this host", by->job[0] ? ", job " : "", by->job);
+}
+
+static bool is_alive(const char *folder) {
+    char path[4096];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/status.json", folder);
+    return stat(path, &info) == 0 && time(NULL) - info.st_mtime < YOUNG;
+}
+
+/* Takes the lock, or finds that the holder lives. A lock of the open file, which no other close() gives back. */
+static ls_status take(const char *folder, ls_run_lock *lock) {
+    holder before;
+    LS_TRY(read_holder(lock->path, lock->fd, &before));
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool locked = fcntl(lock->fd, F_OFD_SETLK, &whole) == 0;
+    if (!locked && (errno == EAGAIN || errno == EACCES)) return in_use(lock->path, &before);
+    if (!locked && is_alive(folder)) return in_use(lock->path, &before);
+    LS_TRY(read_holder(lock->path, lock->fd, &before));
+    lock->generation = before.generation + 1;
+    return LS_OK;
+}
+
+static ls_status sign(ls_run_lock *lock, const char *job) {
+    char text[512], host[65] = "";
+    gethostname(host, sizeof host - 1);
+    int length = snprintf(text, sizeof text, "%" PRIu64 " %s %ld %.128s\n", lock->generation,
+                          host[0] ? host : "unknown", (long)getpid(), job);
+    if (pwrite(lock->fd, text, (size_t)length, 0) != length || ftruncate(lock->fd, length) != 0 || fsync(lock->fd) != 0)
+        return LS_FAIL(LS_ERR_IO, "%s: cannot write: %s", lock->path, strerror(errno));
+    return LS_OK;
+}
+
+static ls_status acquire(const char *folder, const char *job, ls_run_lock *lock) {
+    if (asprintf(&lock->path, "%s/run.lock", folder) < 0) {
+        lock->path = NULL;
+        return LS_FAIL(LS_ERR_MEMORY, "no memory for a lock");
+    }
+    lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (lock->fd < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot open: %s", lock->path, strerror(errno));
+    LS_TRY(take(folder, lock));
+    return sign(lock, job);
+}
+
+ls_status ls_run_lock_create(const char *folder, const char *job, ls_run_lock **out) {
+    *out = NULL;
+    ls_run_lock *lock = calloc(1, sizeof *lock);
+    if (!lock) return LS_FAIL(LS_ERR_MEMORY, "no memory for a lock");
+    lock->fd = -1;
+    ls_status status = acquire(folder, job, lock);
+    if (status == LS_OK)
+        *out = lock;
+    else
+        ls_run_lock_destroy(lock);
+    return status;
+}
+
+void ls_run_lock_destroy(ls_run_lock *lock) {
+    if (!lock) return;
+    if (lock->fd >= 0) close(lock->fd);
+    free(lock->path);
+    free(lock);
+}
+
+uint64_t ls_run_lock_generation(const ls_run_lock *lock) {
+    return lock->generation;
+}
+
+/* By path, not by the open file: a later start may have replaced it. A file that is gone was taken over by nobody. */
+ls_status ls_run_lock_check(const ls_run_lock *lock) {
+    int fd = open(lock->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) return LS_OK;
+    if (fd < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot open: %s", lock->path, strerror(errno));
+    holder now;
+    ls_status status = read_holder(lock->path, fd, &now);
+    close(fd);
+    LS_TRY(status);
+    if (now.generation <= lock->generation) return LS_OK;
+    return LS_FAIL(LS_ERR_RUNTIME, "%s: process %ld on %s has taken over this run: nothing more is written here",
+                   lock->path, now.pid, now.host);
+}

@@ -1,0 +1,92 @@
+#include <signal.h>
+#include <string.h>
+
+#include "checkpoint/saver.h"
+#include "lockstep/clock.h"
+
+/* Everything here may run in the thread: plain system calls, neither HDF5 nor MPI. */
+
+/* One array of a parameter's size: out of an arena, into file layout, to its place. */
+static ls_status write_param(const ls_saver *saver, ls__job *job, size_t param, const float *arena, size_t index) {
+    ls_param_export(saver->params, param, arena, saver->values);
+    size_t bytes = ls_shape_size(ls_params_at(saver->params, param)->shape) * sizeof(float);
+    job->progress++;
+    return ls_store_fill(job->writer, index, 0, saver->values, bytes);
+}
+
+static ls_status write_params(const ls_saver *saver, ls__job *job) {
+    size_t count = ls_params_count(saver->params);
+    for (size_t i = 0; i < count; i++) LS_TRY(write_param(saver, job, i, saver->snapshot.weights, job->param_index[i]));
+    for (size_t slot = 0; slot < saver->slots; slot++)
+        for (size_t i = 0; i < count; i++) {
+            size_t index = job->slot_index[slot * count + i];
+            if (index == LS_NOT_FOUND) continue;
+            LS_TRY(write_param(saver, job, i, saver->snapshot.slots + slot * saver->snapshot.trainable, index));
+        }
+    return LS_OK;
+}
+
+static ls_status write_items(const ls_saver *saver, ls__job *job) {
+    for (size_t i = 0; i < ls_items_count(job->items); i++) {
+        const ls_item *item = ls_items_at(job->items, i);
+        if (item->bytes) LS_TRY(ls_store_fill(job->writer, job->item_index[i], 0, item->data, item->bytes));
+    }
+    size_t length = strlen(saver->config);
+    return length ? ls_store_fill(job->writer, job->config_index, 0, saver->config, length) : LS_OK;
+}
+
+typedef struct permission {
+    const ls_run_lock *lock;
+    bool *superseded;
+} permission;
+
+/* Asked just before the rename. */
+static ls_status permit(void *argument) {
+    permission *asked = argument;
+    if (!asked->lock) return LS_OK;
+    ls_status status = ls_run_lock_check(asked->lock);
+    *asked->superseded = ls_status_code(status) == LS_ERR_RUNTIME;
+    return status;
+}
+
+static ls_status write_checkpoint(const ls_saver *saver, ls__job *job) {
+    permission asked = {saver->lock, &job->outcome.superseded};
+    LS_TRY(write_params(saver, job));
+    LS_TRY(write_items(saver, job));
+    LS_TRY(ls_store_commit(job->writer, permit, &asked));
+    job->outcome.state = ls_store_writer_state(job->writer);
+    job->outcome.bytes = ls_store_writer_bytes(job->writer);
+    job->outcome.seconds = ls_clock_now() - job->began;
+    job->progress++;
+    LS_TRY(ls__folder_link(saver->folder, "latest.h5", job->step, saver->tag));
+    if (job->best) LS_TRY(ls__folder_link(saver->folder, "best.h5", job->step, saver->tag));
+    return ls__folder_retain(saver->folder, job->step, saver->keep);
+}
+
+static void *run(void *argument) {
+    const ls_saver *saver = argument;
+    ls__job *job = saver->job;
+    job->outcome.status = write_checkpoint(saver, job);
+    job->done = true;
+    return NULL;
+}
+
+/* Signals are the main thread's. */
+static bool start_thread(ls_saver *saver) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(&saver->job->thread, NULL, run, saver) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+void ls__job_launch(ls_saver *saver) {
+    saver->job->launched = true;
+    if (saver->job->outcome.status != LS_OK) {
+        saver->job->done = true;
+        return;
+    }
+    saver->job->has_thread = start_thread(saver);
+    if (!saver->job->has_thread) run(saver);
+}
