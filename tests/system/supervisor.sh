@@ -152,6 +152,11 @@ case_crash_loop() {
   ends_with 0
   started 4
 
+  begin seldom-a-step <<<'((start != 5)) || status 3; ((start < 8)) || exit 0; exit 1'
+  start --max-backoff 0.1
+  ends_with 0
+  started 8
+
   begin never-a-step <<<'exit 1'
   start
   ends_with 1
@@ -191,6 +196,15 @@ case_usage() {
   expect "$run" --help >/dev/null
 }
 
+case_dry_run() {
+  begin dry-run <<<'exit 1'
+  "$run" "${options[@]}" --dry-run --cores-per-rank=3 --ucx --mpirun-option '--mca a b' --mpirun-option --tag-output \
+    -- train run.yaml --set "seed= 2" >"$FAKE/said"
+  said "^[^ ]*/fake_mpirun --quiet -n 2 .* --map-by slot:PE=3 --bind-to core --mca pml ucx --mca a b --tag-output"
+  said " /bin/true train run.yaml --set seed=. 2 $"
+  expect test ! -e "$FAKE/starts"
+}
+
 # ---- signals ----
 
 convert() { # SIGNAL
@@ -217,7 +231,7 @@ case_second_signal() {
   start --grace 0.5
   eventually test -s "$FAKE/ready"
   kill "$supervisor"
-  kill "$supervisor" # at once: timeout(1) does so, and means it once
+  kill -INT "$supervisor" # at once, as timeout(1) sends its signal twice, and means it once
   sleep 1.1
   expect alive "$supervisor"
   kill "$supervisor"
