@@ -8,8 +8,9 @@
  *             (784) -->(64)------->(64)------>(10)------------------>() one loss a sample
  *                                                         () index -->
  *
- * Shapes are those of one sample; a value is an array (rows, shape), row-major, rows being the samples of this rank. Shapes
- * are inferred and checked when a node is added: what is wrong with a network is said before anything is allocated.
+ * Shapes are those of one sample; a value is an array (rows, shape), row-major, rows being the samples of this rank.
+ * Shapes are inferred and checked when a node is added: what is wrong with a network is said before anything is
+ * allocated.
  *
  * A graph lives in phases, each done once and in this order:
  *
@@ -19,25 +20,27 @@
  *     run      fill inputs, ls_graph_forward, ls_graph_backward     nothing is allocated, repeat at will
  *
  * Invariants
- *  - Backward of an operator assigns the gradients of its inputs, never adds. Where a node has several consumers (or one
- *    consumer twice) the graph adds the contributions, in the order in which it walks: last consumer first, and within one
- *    consumer by input. So the sum's order is fixed and operators stay simple.
- *  - Nodes that no trainable parameter reaches from below (inputs, frozen parts), or that reach no loss, have no gradient.
+ *  - Backward of an operator assigns the gradients of its inputs, never adds. Where a node has several consumers (or
+ *    one consumer twice) the graph adds the contributions, in the order in which it walks: last consumer first, and
+ *    within one consumer by input. So the sum's order is fixed and operators stay simple.
+ *  - Nodes that no trainable parameter reaches from below (inputs, frozen parts), or that reach no loss, have no
+ *    gradient.
  *  - After each node backward says `ready(context, mark)`: all parameter gradients at or above arena offset `mark` are
  *    final. The marks fall; the last is 0. Statistics of batch normalisation are final when forward returns.
  *  - Everything that is summed over samples is summed within a micro-batch and then over micro-batches in their tree
- *    (tensor.h), and everything random is drawn by global sample position: so a value, a loss or a gradient block does not
- *    depend on which rank computes it, or together with which other micro-batches.
+ *    (tensor.h), and everything random is drawn by global sample position: so a value, a loss or a gradient block does
+ *    not depend on which rank computes it, or together with which other micro-batches.
  *
  * Example: y = a (a + b) and its gradient
  *
  *     ls_graph_input(graph, "a", (ls_shape){0}, LS_ELEMENT_REAL, &a);
  *     ls_graph_input(graph, "b", (ls_shape){0}, LS_ELEMENT_REAL, &b);
- *     ls_graph_add(graph, &(ls_node_spec){.op = &ls_op_add, .name = "s", .inputs = 2, .input = (size_t[]){a, b}}, &s);
- *     ls_graph_add(graph, &(ls_node_spec){.op = &ls_op_multiply, .name = "y", .inputs = 2, .input = (size_t[]){a, s}}, &y);
+ *     ls_graph_add(graph, &(ls_node_spec){&ls_op_add, "s", .inputs = 2, .input = (size_t[]){a, b}}, &s);
+ *     ls_graph_add(graph, &(ls_node_spec){&ls_op_multiply, "y", .inputs = 2, .input = (size_t[]){a, s}}, &y);
  *     ls_graph_want_gradient(graph, a);
+ *     ls_graph_want_seed(graph, y);
  *     ls_graph_plan(graph, &(ls_plan){.rows = 1, .microbatches = 1, .training = true});
- *     ls_graph_jacobian(graph, y, a, ...);
+ *     ls_graph_jacobian(graph, &micro, y, a, 0, &slope);
  *
  * All functions are local.
  */
@@ -139,8 +142,8 @@ typedef struct ls_op_example {
  */
 struct ls_op {
     const char *name;
-    const char *doc;                   /* one sentence, with the mathematics */
-    size_t least_inputs, most_inputs;  /* SIZE_MAX: any number */
+    const char *doc;                  /* one sentence, with the mathematics */
+    size_t least_inputs, most_inputs; /* SIZE_MAX: any number */
     size_t least_params, most_params;
     size_t options_size;
     /* Fails with LS_ERR_CONFIG: got, expected. The graph puts the node's name before it. */
@@ -151,7 +154,7 @@ struct ls_op {
     ls_status (*forward)(const ls_op_run *run);
     /* Assigns every non-NULL input and parameter gradient. NULL: the operator has no derivative. */
     void (*backward)(const ls_op_run *run);
-    /* The ls_activation that this operator is, with its slope; 0: none. A product before it may then apply it. NULL: none. */
+    /* The ls_activation that this operator is, with its slope: a product before it may apply it. NULL or 0: none. */
     int (*activation)(const void *options, double *slope);
     bool fuses; /* a product that applies run->activation */
     /* Mixes into `signature` on which side of its kinks every element lies. NULL: smooth. */
@@ -184,8 +187,8 @@ typedef struct ls_op_norm_options { /* batch_norm, layer_norm */
 typedef struct ls_op_dropout_options {
     double rate;
 } ls_op_dropout_options;
-typedef struct ls_op_number_options { /* power's exponent, leaky_relu's slope, huber's delta, hinge's and margin's margin */
-    double value;
+typedef struct ls_op_number_options { /* operators with one number */
+    double value; /* power's exponent, leaky_relu's slope, huber's delta, the margin of hinge and margin */
 } ls_op_number_options;
 typedef struct ls_op_cross_entropy_options {
     double label_smoothing;
@@ -206,7 +209,8 @@ ls_status ls_graph_create(const ls_graph_setup *setup, ls_graph **out) LS_MUST_U
 void ls_graph_destroy(ls_graph *graph);
 
 /** A node that the caller fills before forward. Its number goes to `node`. */
-ls_status ls_graph_input(ls_graph *graph, const char *name, ls_shape shape, ls_element element, size_t *node) LS_MUST_USE;
+ls_status ls_graph_input(ls_graph *graph, const char *name, ls_shape shape, ls_element element,
+                         size_t *node) LS_MUST_USE;
 
 /** One use of a parameter: its number in ls_params and which of its uses this is (0: the first). */
 typedef struct ls_param_use {
@@ -234,11 +238,11 @@ ls_status ls_graph_add(ls_graph *graph, const ls_node_spec *spec, size_t *node) 
  */
 void ls_graph_loss(ls_graph *graph, size_t node, double weight, size_t sample_weight);
 
-/** The value of `node` can be read after forward; it is neither fused away nor its memory reused. Inputs and losses are. */
+/** The value of `node` can be read after forward: not fused away, its memory not reused. Inputs and losses are kept. */
 void ls_graph_keep(ls_graph *graph, size_t node);
 /** The gradient of `node` (also of an input) is computed, and can be read after backward. */
 void ls_graph_want_gradient(ls_graph *graph, size_t node);
-/** A real node from which backward starts with what the caller wrote to ls_graph_gradient(); of losses, none needs this. */
+/** Backward starts also at `node` (real), with what the caller wrote to ls_graph_gradient(). Losses need no such call. */
 void ls_graph_want_seed(ls_graph *graph, size_t node);
 
 /* ---- plan --------------------------------------------------------------------------------------------------- */
@@ -274,8 +278,8 @@ void *ls_graph_value(const ls_graph *graph, size_t node);
 void *ls_graph_gradient(const ls_graph *graph, size_t node);
 
 /**
- * Computes all values. `training` draws masks and takes statistics over micro-batches, and writes the statistics' ranges
- * of the gradient blocks. Fails on data out of range, and in finite mode on the first non-finite value.
+ * Computes all values. `training` draws masks and takes statistics over micro-batches, and writes the statistics'
+ * ranges of the gradient blocks. Fails on data out of range, and in finite mode on the first non-finite value.
  */
 ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training) LS_MUST_USE;
 
@@ -298,8 +302,8 @@ void ls_graph_check_finite(ls_graph *graph, bool on);
  *     mean       S / N                            (their sum: the batch's mean)
  *     variance   D / N * n / max(n - 1, 1)        (their sum: the unbiased variances, averaged with weights n / N)
  *
- * and one update a step is running = (1 - momentum) running + momentum * sum / uses. `sum` is the reduced range, all uses
- * of a shared parameter added; any piece [0, count) of a parameter may be updated on its own. Pure.
+ * and one update a step is running = (1 - momentum) running + momentum * sum / uses. `sum` is the reduced range, all
+ * uses of a shared parameter added; any piece [0, count) of a parameter may be updated on its own. Pure.
  */
 void ls_statistic_update(const ls_param *param, size_t count, const float *sum, float *running);
 
@@ -343,12 +347,12 @@ ls_status ls_graph_jacobian(ls_graph *graph, const ls_microbatches *micro, size_
 
 /** What a gradient check found. */
 typedef struct ls_gradient_report {
-    size_t checked, skipped; /* elements of parameters and wanted nodes; skipped: within 1e-4 of a kink */
-    double worst;            /* the largest |a - n| / max(1, |a|, |n|) */
+    size_t checked, skipped;  /* elements of parameters and wanted nodes; skipped: within 1e-4 of a kink */
+    double worst;             /* the largest |a - n| / max(1, |a|, |n|) */
     double analytic, numeric; /* there */
-    const char *owner;       /* "dense_1/weight" or a node's name; borrowed from graph and params; NULL: nothing checked */
-    const char *part;        /* the parameter's name, NULL for a node */
-    size_t element;          /* its index in file order, in a node row * size + element */
+    const char *owner; /* "dense_1/weight" or a node's name; borrowed from graph and params; NULL: nothing checked */
+    const char *part;  /* the parameter's name, NULL for a node */
+    size_t element;    /* its index in file order, in a node row * size + element */
 } ls_gradient_report;
 
 #define LS_GRADIENT_TOLERANCE 1e-6
@@ -357,10 +361,10 @@ typedef struct ls_gradient_report {
 /**
  * Compares backward with central differences, in a graph of double precision planned for training, at its present
  * inputs and bound weights (changed and restored). The loss is the sum over all losses and seeded nodes (with their
- * seeds). Steps of 1e-4 and half that, extrapolated (Richardson): the error is of fourth order. An element whose step of
- * 1e-4 takes any operator across a kink is skipped and counted. At most `most` elements of each parameter, evenly spread
- * (0: all). A difference above LS_GRADIENT_TOLERANCE is a failure LS_ERR_NUMERIC that names the worst element; the
- * report is filled in either case.
+ * seeds). Steps of 1e-4 and half that, extrapolated (Richardson): the error is of fourth order. An element whose step
+ * of 1e-4 takes any operator across a kink is skipped and counted. At most `most` elements of each parameter, evenly
+ * spread (0: all). A difference above LS_GRADIENT_TOLERANCE is a failure LS_ERR_NUMERIC that names the worst element;
+ * the report is filled in either case.
  */
 ls_status ls_gradient_check(ls_graph *graph, const ls_microbatches *micro, size_t most,
                             ls_gradient_report *report) LS_MUST_USE;

@@ -2,8 +2,8 @@
  * model.h: from the `model`, `loss` and `init` of a configuration to a graph with parameters.
  *
  * A layer is a function that builds a subgraph: it adds parameters and nodes and says which node is its result. So is a
- * loss, whose result is one number a sample. Both are plain descriptors, one file each (src/model/layers, src/model/losses),
- * listed by one line in a family's table; programs may bring their own.
+ * loss, whose result is one number a sample. Both are plain descriptors, one file each (src/model/layers,
+ * src/model/losses), listed by one line in a family's table; programs may bring their own.
  *
  *     model:                                  dense_1/weight (64, 784)   dense_1/bias (64)
  *       - dense: {units: 64}                  x --dense--> relu --dense--> cross_entropy <-- y
@@ -23,7 +23,8 @@
  *         ls_model_backward(model, &micro, ready, context);
  *     }
  *
- * A layer's name is given, or its kind and an ordinal that counts all layers of the kind (dense_1, dense_2), named ones too.
+ * A layer's name is given, or its kind and an ordinal (dense_1, dense_2) that counts all layers of the kind, named ones
+ * too.
  *
  * All functions are local.
  */
@@ -44,8 +45,8 @@ typedef struct ls_init_options {
 
 /** What every layer takes. */
 typedef struct ls_layer_options {
-    const char *name; /* NULL: kind_ordinal */
-    ls_texts from;    /* earlier layers or inputs; empty: the previous layer, for the first the input */
+    const char *name;  /* NULL: kind_ordinal */
+    ls_texts from;     /* earlier layers or inputs; empty: the previous layer, for the first the input */
     const char *share; /* the earlier layer of the same kind whose parameters this one uses */
     bool freeze;
     ls_init_options init;
@@ -65,17 +66,17 @@ typedef struct ls_model_options {
     ls_init_options init;
 } ls_model_options;
 
-extern const ls_option ls_model_rows[];
+extern const ls_option ls_model_rows[], ls_init_rows[];
 extern const ls_family ls_layer_family, ls_loss_family, ls_init_family;
 
 /* ---- create ------------------------------------------------------------------------------------------------- */
 
 /** A dataset that the data offer: an input, a target, or the corrupt twin of an input. */
 typedef struct ls_source {
-    const char *name; /* "x", "y", "x_c", or a name of data.inputs */
-    ls_shape shape;   /* of one sample */
-    bool integral;    /* stored as integers: may hold classes or tokens */
-    size_t classes;   /* integral targets of shape (): how many there are; else 0 */
+    const char *name;           /* "x", "y", "x_c", or a name of data.inputs */
+    ls_shape shape;             /* of one sample */
+    bool integral;              /* stored as integers: may hold classes or tokens */
+    size_t classes;             /* integral targets of shape (): how many there are; else 0 */
     const size_t *class_counts; /* samples of each class in the training set, for balanced weights; NULL: unknown */
 } ls_source;
 
@@ -83,10 +84,11 @@ typedef struct ls_model_setup {
     const ls_source *inputs; /* the first is the default of the first layer */
     size_t input_count;
     const ls_source *targets;
-    size_t target_count; /* 0: no targets, as for predicting; then no losses are built */
-    const ls_source *corrupt; /* x_c, for the margin loss; NULL: none */
+    size_t target_count;
+    const ls_source *corrupt; /* x_c, the corrupt twin of the first input, for pairs; NULL: none */
     bool weighted;            /* samples have weights */
-    bool inference;           /* build no losses */
+    bool inference;           /* build no losses: for predictions, which need no targets */
+    const char *folder;       /* that the files of `init: {from: ..}` are relative to; NULL: the working directory */
     const ls_math *math;
     ls_team *team; /* borrowed */
     ls_precision precision;
@@ -95,9 +97,10 @@ typedef struct ls_model_setup {
 } ls_model_setup;
 
 /**
- * Builds graph and parameters. LS_ERR_CONFIG, at the place of the layer or loss: a name twice, an unknown `from`, `share`
- * or `of` (with the nearest name), shapes that do not fit, fewer outputs than classes; LS_ERR_DATA: an unknown dataset, or
- * one of the wrong kind. Warns of layers that nothing uses. `options` and what it points to must outlive the model.
+ * Builds graph and parameters. LS_ERR_CONFIG, at the place of the layer or loss: a name twice, an unknown `from`,
+ * `share` or `of` (with the nearest name), shapes that do not fit, fewer outputs than classes; LS_ERR_DATA: an unknown
+ * dataset, or one of the wrong kind. Warns of layers that nothing uses. `options` and what it points to must outlive
+ * the model.
  */
 ls_status ls_model_create(const ls_model_options *options, const ls_model_setup *setup, ls_model **out) LS_MUST_USE;
 void ls_model_destroy(ls_model *model);
@@ -109,10 +112,10 @@ ls_params *ls_model_params(ls_model *model);
 /* ---- initial values ----------------------------------------------------------------------------------------- */
 
 /**
- * Writes the initial values of every parameter whose number is `rank` modulo `size` (ranks of a node share the work; 0 of 1
- * does all). A value is a function of (seed, number of the parameter, index in file order). `weights` is a parameter arena
- * in the model's precision. Fails where `init: {from: ..}` cannot be read, or does not fit: every mismatch is listed by name
- * and shape, on any rank.
+ * Writes the initial values of every parameter whose number is `rank` modulo `size` (ranks of a node share the work; 0
+ * of 1 does all). A value is a function of (seed, number of the parameter, index in file order). `weights` is a
+ * parameter arena in the model's precision. Fails where `init: {from: ..}` cannot be read, or does not fit: every
+ * mismatch is listed by name and shape, on any rank.
  */
 ls_status ls_model_initialise(const ls_model *model, size_t rank, size_t size, void *weights) LS_MUST_USE;
 
@@ -179,19 +182,20 @@ typedef struct ls_layer_build {
     const char *name;
     const void *options; /* of the layer's own rows */
     size_t inputs;
-    const size_t *input;    /* nodes */
-    const ls_shape *shape;  /* of the inputs */
+    const size_t *input;           /* nodes */
+    const ls_shape *shape;         /* of the inputs */
     const struct ls__layer *layer; /* the model's own record */
-    size_t result;          /* to be set: the node that is the layer's output */
+    size_t result;                 /* to be set: the node that is the layer's output */
 } ls_layer_build;
 
 typedef struct ls_layer_type {
     ls_type type;
-    size_t least_inputs, most_inputs;
-    ls_element input;  /* LS_ELEMENT_INDEX where it reads tokens */
-    bool rectifier;    /* relu and kin: a weight that feeds it starts by he_normal */
-    bool transparent;  /* passes its input on (norms, dropout, pooling): what follows counts as fed */
-    ls_status (*build)(ls_layer_build *build);
+    ls_element input; /* LS_ELEMENT_INDEX where it reads tokens */
+    bool rectifier;   /* relu and kin: a weight that feeds it starts by he_normal */
+    bool transparent; /* passes its input on (norms, dropout, pooling): what follows it counts as fed by what is before
+                       */
+    const ls_op *op;  /* a layer that is one operator without parameters, its options being the operator's */
+    ls_status (*build)(ls_layer_build *build); /* any other */
 } ls_layer_type;
 
 /** A parameter that a layer wants: shape and role, the rest follows from the layer's common options. */
@@ -200,11 +204,11 @@ typedef struct ls_layer_param {
     ls_shape shape; /* in files */
     ls_role role;
     ls_layout layout;
-    size_t groups;          /* 0 counts as 1 */
+    size_t groups; /* 0 counts as 1 */
     size_t fan_in, fan_out;
-    double momentum;        /* of statistics */
-    double start;           /* norms and statistics: the initial value */
-    double normal;          /* default initialisation is normal with this sd, where not 0 */
+    double momentum; /* of statistics */
+    double start;    /* norms and statistics: the initial value */
+    double normal;   /* default initialisation is normal with this sd, where not 0 */
 } ls_layer_param;
 
 /** Adds the parameter, or, in a layer that shares, finds that of the other layer and notes one more use. */
@@ -221,16 +225,17 @@ typedef struct ls_loss_build {
     const void *options;
     size_t output; /* node whose value is judged */
     ls_shape shape;
-    size_t target;            /* node; LS_NO_NODE for pairs */
-    const ls_source *source;  /* of the target */
-    size_t corrupt;           /* node of the same layer for x_c, for pairs */
-    size_t result;            /* to be set: a node of LS_ELEMENT_LOSS */
+    size_t target;           /* node; LS_NO_NODE for pairs */
+    const ls_source *source; /* of the target */
+    size_t corrupt;          /* node of the same layer for x_c, for pairs */
+    size_t result;           /* to be set: a node of LS_ELEMENT_LOSS */
 } ls_loss_build;
 
 typedef struct ls_loss_type {
     ls_type type;
     ls_loss_target target;
-    ls_status (*build)(ls_loss_build *build);
+    const ls_op *op;                          /* a loss that is one operator, its options being the operator's */
+    ls_status (*build)(ls_loss_build *build); /* any other */
 } ls_loss_type;
 
 /** Adds the loss's node on (output, target), or (output, corrupt) for pairs, and makes it the result. */
@@ -238,7 +243,7 @@ ls_status ls_loss_add_node(ls_loss_build *build, const ls_op *op, const void *op
 /** Memory that lives as long as the model. */
 ls_pool *ls_model_pool(ls_model *model);
 
-/** An initialisation: element `index` (file order) of parameter number `number` is draw(...). */
+/** An initialisation: element `index` (file order) of parameter number `number` is draw(...). NULL: `from`, a file. */
 typedef struct ls_init_type {
     ls_type type;
     double (*draw)(const void *options, const ls_param *param, uint64_t seed, uint32_t number, uint64_t index);

@@ -25,15 +25,14 @@ ls_status ls_graph_jacobian(ls_graph *graph, const ls_microbatches *micro, size_
         clear_seeds(graph, rows);
         graph->numbers->set(graph->nodes[of].gradient, row * graph->nodes[of].size + i, 1.0);
         LS_TRY(ls__graph_descend(graph, micro, NULL, NULL));
-        for (size_t j = 0; j < n; j++)
-            out[i * n + j] = graph->numbers->get(graph->nodes[wrt].gradient, row * n + j);
+        for (size_t j = 0; j < n; j++) out[i * n + j] = graph->numbers->get(graph->nodes[wrt].gradient, row * n + j);
     }
     return LS_OK;
 }
 
 /* One array whose elements are moved: a parameter, in file order, or an input. */
 typedef struct variable {
-    size_t param, node;       /* one of them is (size_t)-1 */
+    size_t param, node; /* one of them is (size_t)-1 */
     size_t count;
     double *values, *analytic;
 } variable;
@@ -42,7 +41,7 @@ typedef struct checker {
     ls_graph *graph;
     const ls_microbatches *micro;
     size_t most;
-    double *seeds; /* of all seeded nodes, one after the other: backward overwrites them */
+    double *seeds;                    /* of all seeded nodes, one after the other: backward overwrites them */
     double *values, *analytic, *part; /* room for the largest variable */
     ls_gradient_report *report;
 } checker;
@@ -109,7 +108,8 @@ static void note(const checker *check, const variable *subject, size_t element, 
     report->numeric = numeric;
     report->element = element;
     bool is_node = subject->node != LS_NO_NODE;
-    report->owner = is_node ? check->graph->nodes[subject->node].view.name : ls_params_at(params, subject->param)->layer;
+    report->owner =
+        is_node ? check->graph->nodes[subject->node].view.name : ls_params_at(params, subject->param)->layer;
     report->part = is_node ? NULL : ls_params_at(params, subject->param)->name;
 }
 
@@ -156,8 +156,11 @@ static ls_status check_all(const checker *check) {
     for (size_t p = 0; p < ls_params_count(params); p++) {
         const ls_param *param = ls_params_at(params, p);
         if (param->frozen || param->role == LS_ROLE_STATISTIC) continue;
-        variable subject = {.param = p, .node = LS_NO_NODE, .count = ls_shape_size(param->shape),
-                           .values = check->values, .analytic = check->analytic};
+        variable subject = {.param = p,
+                            .node = LS_NO_NODE,
+                            .count = ls_shape_size(param->shape),
+                            .values = check->values,
+                            .analytic = check->analytic};
         collect(check, p);
         ls_param_export_double(params, p, graph->weights, check->values);
         LS_TRY(check_subject(check, &subject));
@@ -165,8 +168,11 @@ static ls_status check_all(const checker *check) {
     for (size_t i = 0; i < graph->count; i++) {
         ls__node *node = &graph->nodes[i];
         if (node->op || !node->wanted) continue;
-        variable subject = {.param = LS_NOT_FOUND, .node = i, .count = rows * node->size, .values = check->values,
-                           .analytic = node->gradient};
+        variable subject = {.param = LS_NOT_FOUND,
+                            .node = i,
+                            .count = rows * node->size,
+                            .values = check->values,
+                            .analytic = node->gradient};
         memcpy(check->values, node->value, subject.count * sizeof(double));
         LS_TRY(check_subject(check, &subject));
     }

@@ -9,16 +9,17 @@ static ls_activation activation_of(const ls_op_run *run, double *slope) {
 ls_status LS_REAL(ls__activation_forward)(const ls_op_run *run) {
     double slope;
     ls_activation f = activation_of(run, &slope);
-    LS_REAL(ls__kernels)(run)->activate(run->team, run->rows * run->size, f, (real)slope, run->input[0].value,
-                                        run->value);
+    LS_REAL(ls__kernels)
+    (run)->activate(run->team, run->rows * run->size, f, (real)slope, run->input[0].value, run->value);
     return LS_OK;
 }
 
 void LS_REAL(ls__activation_backward)(const ls_op_run *run) {
     double slope;
     ls_activation f = activation_of(run, &slope);
-    LS_REAL(ls__kernels)(run)->activate_backward(run->team, run->rows * run->size, f, (real)slope, run->value,
-                                                 run->gradient, run->input[0].gradient);
+    LS_REAL(ls__kernels)
+    (run)->activate_backward(run->team, run->rows * run->size, f, (real)slope, run->value, run->gradient,
+                             run->input[0].gradient);
 }
 
 void LS_REAL(ls__mix_signs)(size_t count, const void *values, uint64_t *signature) {
@@ -27,13 +28,13 @@ void LS_REAL(ls__mix_signs)(size_t count, const void *values, uint64_t *signatur
 }
 
 ls_status LS_REAL(ls__function_forward)(const ls_op_run *run, ls_function f, double parameter) {
-    LS_REAL(ls__kernels)(run)->apply(run->team, run->rows * run->size, f, (real)parameter, run->input[0].value,
-                                     run->value);
+    LS_REAL(ls__kernels)
+    (run)->apply(run->team, run->rows * run->size, f, (real)parameter, run->input[0].value, run->value);
     return LS_OK;
 }
 
 void LS_REAL(ls__function_backward)(const ls_op_run *run, ls_function f, double parameter) {
-    LS_REAL(ls__kernels)(run)->apply_backward(run->team, run->rows * run->size, f, (real)parameter,
-                                              run->input[0].value, run->value, run->gradient,
-                                              run->input[0].gradient);
+    LS_REAL(ls__kernels)
+    (run)->apply_backward(run->team, run->rows * run->size, f, (real)parameter, run->input[0].value, run->value,
+                          run->gradient, run->input[0].gradient);
 }

@@ -99,8 +99,12 @@ static ls_status infer(const ls_graph *graph, const ls_node_spec *spec, ls_op_sh
         element[i] = graph->nodes[spec->input[i]].view.element;
     }
     for (size_t i = 0; i < spec->params; i++) param[i] = ls_params_at(graph->setup.params, spec->param[i].index);
-    *shapes = (ls_op_shapes){.options = spec->options, .inputs = spec->inputs, .input = shape, .element = element,
-                             .params = spec->params, .param = param};
+    *shapes = (ls_op_shapes){.options = spec->options,
+                             .inputs = spec->inputs,
+                             .input = shape,
+                             .element = element,
+                             .params = spec->params,
+                             .param = param};
     return spec->op->infer(shapes);
 }
 
@@ -115,8 +119,12 @@ ls_status ls_graph_add(ls_graph *graph, const ls_node_spec *spec, size_t *number
     for (size_t i = 0; i < graph->count; i++)
         if (graph->nodes[i].op == node.op) node.ordinal++;
     node.keep = shapes.output_element == LS_ELEMENT_LOSS;
-    node.view = (ls_graph_node){.op = spec->op, .shape = shapes.output, .element = shapes.output_element,
-                                .inputs = spec->inputs, .params = spec->params, .flops = shapes.flops};
+    node.view = (ls_graph_node){.op = spec->op,
+                                .shape = shapes.output,
+                                .element = shapes.output_element,
+                                .inputs = spec->inputs,
+                                .params = spec->params,
+                                .flops = shapes.flops};
     LS_TRY(ls_pool_text(graph->pool, spec->name, &node.view.name));
     LS_TRY(copy_bytes(graph->pool, spec->options, spec->op->options_size, &node.view.options));
     LS_TRY(copy_bytes(graph->pool, spec->input, spec->inputs * sizeof *spec->input, &node.view.input));

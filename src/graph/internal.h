@@ -1,5 +1,6 @@
 /*
- * internal.h: the graph as its own files see it: graph.c builds, plan.c allocates, run.c computes, print.c and check.c look.
+ * internal.h: the graph as its own files see it: graph.c builds, plan.c allocates, run.c computes, print.c and check.c
+ * look.
  */
 #ifndef LOCKSTEP_GRAPH_INTERNAL_H
 #define LOCKSTEP_GRAPH_INTERNAL_H
@@ -21,9 +22,9 @@ typedef struct ls__node {
     size_t sample_weight; /* of the loss: a node or LS_NO_NODE */
 
     /* By plan.c. Slots are pieces of memory that several nodes may use one after the other. */
-    bool active;          /* has a gradient: something below is trained, and a loss lies above */
-    size_t fused_into;    /* the activation that this product applies, or LS_NO_NODE */
-    size_t consumers;     /* inputs of other nodes that this one is */
+    bool active;       /* has a gradient: something below is trained, and a loss lies above */
+    size_t fused_into; /* the activation that this product applies, or LS_NO_NODE */
+    size_t consumers;  /* inputs of other nodes that this one is */
     size_t value_slot, gradient_slot;
     size_t cache_offset, cache_bytes;
     size_t *partial_slot; /* one an input: where its contribution waits to be added, or LS_NO_SLOT: assigned directly */
@@ -46,7 +47,7 @@ struct ls_graph {
     ls_plan plan;
     bool planned;
     void *values, *gradients, *caches, *scratch;
-    size_t top_mark; /* before the first node of backward */
+    size_t top_mark;     /* before the first node of backward */
     const void *weights; /* arenas, by ls_graph_bind() */
     void *arena_gradients;
     size_t stride; /* between gradient blocks */

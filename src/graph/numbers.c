@@ -40,5 +40,11 @@ static void set(void *values, size_t index, double value) {
     ((real *)values)[index] = (real)value;
 }
 
-const ls__numbers LS_REAL(ls__numbers_of) = {.bytes = sizeof(real), .kernels = kernels_of, .add = add, .seed = seed,
-                                             .weigh = weigh, .find_bad = find_bad, .get = get, .set = set};
+const ls__numbers LS_REAL(ls__numbers_of) = {.bytes = sizeof(real),
+                                             .kernels = kernels_of,
+                                             .add = add,
+                                             .seed = seed,
+                                             .weigh = weigh,
+                                             .find_bad = find_bad,
+                                             .get = get,
+                                             .set = set};

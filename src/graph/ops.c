@@ -109,8 +109,12 @@ ls_status ls__window_fits(const ls_window *window) {
 }
 
 ls_window ls__pool_window(const ls_op_pool_options *options, ls_shape x) {
-    ls_window w = {.channels = x.dim[0], .height = x.dim[1], .width = x.dim[2], .filters = x.dim[0],
-                   .dilation = {1, 1}, .groups = x.dim[0]};
+    ls_window w = {.channels = x.dim[0],
+                   .height = x.dim[1],
+                   .width = x.dim[2],
+                   .filters = x.dim[0],
+                   .dilation = {1, 1},
+                   .groups = x.dim[0]};
     memcpy(w.kernel, options->size, sizeof w.kernel);
     memcpy(w.stride, options->stride, sizeof w.stride);
     memcpy(w.padding, options->padding, sizeof w.padding);
@@ -192,8 +196,14 @@ void ls__example_classes(uint64_t number, ls_op_example *out) {
 }
 
 ls_param ls__example_param(const char *name, ls_role role, ls_layout layout, ls_shape shape) {
-    return (ls_param){.layer = "op", .name = name, .shape = shape, .role = role, .layout = layout, .groups = 1,
-                      .learning_rate_factor = 1, .decay_factor = 1};
+    return (ls_param){.layer = "op",
+                      .name = name,
+                      .shape = shape,
+                      .role = role,
+                      .layout = layout,
+                      .groups = 1,
+                      .learning_rate_factor = 1,
+                      .decay_factor = 1};
 }
 
 void ls__example_number(double value, ls_op_example *out) {

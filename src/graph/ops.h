@@ -76,7 +76,7 @@ static inline void ls__mix(uint64_t *signature, uint64_t side) {
 /* Calls work on all rows, a range per thread. */
 void ls__each_row(const ls_op_run *run, void (*work)(const ls_op_run *run, size_t first, size_t end));
 
-static inline const LS_REAL(ls_kernels) *LS_REAL(ls__kernels)(const ls_op_run *run) {
+static inline const LS_REAL(ls_kernels) * LS_REAL(ls__kernels)(const ls_op_run *run) {
     return run->kernels;
 }
 
@@ -95,8 +95,8 @@ ls_status LS_REAL(ls__function_forward)(const ls_op_run *run, ls_function f, dou
 void LS_REAL(ls__function_backward)(const ls_op_run *run, ls_function f, double parameter);
 
 /*
- * A gradient of `count` elements: leaf(context, m, out) assigns the sum over micro-batch m; they are joined in the tree, one
- * result per block. `stack` has room for ls__tree_depth() vectors.
+ * A gradient of `count` elements: leaf(context, m, out) assigns the sum over micro-batch m; they are joined in the
+ * tree, one result per block. `stack` has room for ls__tree_depth() vectors.
  */
 void LS_REAL(ls__sum_tree)(const ls_microbatches *micro, size_t count,
                            void (*leaf)(const void *context, size_t m, real *out), const void *context,

@@ -195,7 +195,8 @@ static ls_status plan_values(planner *plan) {
     return LS_OK;
 }
 
-/* Each input's gradient is assigned by its first consumer in the walk; further contributions wait in a slot of their own. */
+/* Each input's gradient is assigned by its first consumer in the walk; further contributions wait in a slot of their
+ * own. */
 static ls_status plan_contributions(planner *plan, ls__node *node) {
     ls_graph *graph = plan->graph;
     for (size_t j = 0; j < node->view.inputs; j++) {
@@ -267,8 +268,10 @@ static void planner_free(planner *plan) {
 }
 
 static ls_graph_memory totals(planner *plan) {
-    return (ls_graph_memory){.values = slots_place(&plan->values), .gradients = slots_place(&plan->gradients),
-                             .caches = plan->caches, .scratch = plan->scratch};
+    return (ls_graph_memory){.values = slots_place(&plan->values),
+                             .gradients = slots_place(&plan->gradients),
+                             .caches = plan->caches,
+                             .scratch = plan->scratch};
 }
 
 ls_status ls_graph_measure(ls_graph *graph, const ls_plan *request, ls_graph_memory *out) {

@@ -39,7 +39,8 @@ void ls_graph_check_finite(ls_graph *graph, bool on) {
 }
 
 ls_op_run ls__graph_run(const ls_graph *graph, const ls__node *node, const ls_microbatches *micro, bool training) {
-    ls_op_run run = {.op = node->op, .kernels = graph->kernels, .team = graph->setup.team, .micro = micro, .training = training};
+    ls_op_run run = {
+        .op = node->op, .kernels = graph->kernels, .team = graph->setup.team, .micro = micro, .training = training};
     run.rows = micro ? ls_microbatches_rows(micro) : graph->plan.rows;
     run.microbatches = micro ? micro->count : graph->plan.microbatches;
     run.seed = graph->setup.seed;
@@ -68,13 +69,13 @@ static ls_status check_rows(const ls_graph *graph, const ls__node *node, const c
                             const ls_microbatches *micro) {
     if (!graph->finite || !values) return LS_OK;
     size_t rows = ls_microbatches_rows(micro);
-    const ls__numbers *numbers = node->view.element == LS_ELEMENT_LOSS && values == node->value
-                                     ? &ls__numbers_of_double : graph->numbers;
+    const ls__numbers *numbers =
+        node->view.element == LS_ELEMENT_LOSS && values == node->value ? &ls__numbers_of_double : graph->numbers;
     size_t bad = numbers->find_bad(rows * node->size, values);
     if (bad == rows * node->size) return LS_OK;
     size_t row = bad / node->size;
-    return LS_FAIL(LS_ERR_NUMERIC, "%s: its %s is not finite (%g) in row %zu, sample %zu of the batch",
-                   node->view.name, what, numbers->get(values, bad), row, micro->first_sample + row);
+    return LS_FAIL(LS_ERR_NUMERIC, "%s: its %s is not finite (%g) in row %zu, sample %zu of the batch", node->view.name,
+                   what, numbers->get(values, bad), row, micro->first_sample + row);
 }
 
 ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training) {
@@ -112,15 +113,16 @@ static ls_status check_gradients(const ls_graph *graph, const ls__node *node, co
     for (size_t j = 0; j < node->view.inputs; j++) {
         const ls__node *input = &graph->nodes[node->view.input[j]];
         if (node->in[j].gradient)
-            LS_TRY(ls_status_prefix(check_rows(graph, input, "gradient", input->gradient, micro), "%s",
-                                    node->view.name));
+            LS_TRY(
+                ls_status_prefix(check_rows(graph, input, "gradient", input->gradient, micro), "%s", node->view.name));
     }
     for (size_t p = 0; p < node->view.params; p++) {
         const ls_op_param *param = &node->par[p];
         for (size_t b = 0; param->gradient && b < micro->blocks; b++) {
             const char *block = (const char *)param->gradient + b * graph->stride * graph->numbers->bytes;
             if (graph->numbers->find_bad(param->spec->count, block) < param->spec->count)
-                return LS_FAIL(LS_ERR_NUMERIC, "%s: the gradient of %s/%s is not finite, samples %zu to %zu of the batch",
+                return LS_FAIL(LS_ERR_NUMERIC,
+                               "%s: the gradient of %s/%s is not finite, samples %zu to %zu of the batch",
                                node->view.name, param->spec->layer, param->spec->name,
                                micro->first_sample + micro->row[micro->block[b]],
                                micro->first_sample + micro->row[micro->block[b + 1]] - 1);

@@ -1,6 +1,6 @@
 /*
- * Runs over the table of operators: what is in the table is checked without being asked. Each operator makes random small
- * instances of itself (ls_op.example); backward must agree with differences, micro-batches with their tree.
+ * Runs over the table of operators: what is in the table is checked without being asked. Each operator makes random
+ * small instances of itself (ls_op.example); backward must agree with differences, micro-batches with their tree.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,8 @@ static void make(instance *out, const ls_op *op, uint64_t number, ls_precision p
         it.input[i] = support_input(&it.g, "x", it.example.input[i], it.example.element[i]);
         if (it.example.element[i] == LS_ELEMENT_REAL) ls_graph_want_gradient(it.g.graph, it.input[i]);
     }
-    it.node = support_node(&it.g, op, op->name, it.example.options, it.example.inputs, it.input, it.example.params, uses);
+    it.node =
+        support_node(&it.g, op, op->name, it.example.options, it.example.inputs, it.input, it.example.params, uses);
     if (ls_graph_at(it.g.graph, it.node)->element == LS_ELEMENT_LOSS)
         ls_graph_loss(it.g.graph, it.node, 0.7, LS_NO_NODE);
     else
@@ -122,9 +123,9 @@ static bool is_caught(const ls_op *op, size_t about) {
     for (uint64_t number = 0; number < EXAMPLES && !caught; number++) {
         instance it;
         make(&it, &liar, number, LS_PRECISION_DOUBLE, NULL);
-        bool exists = about < 100 ? about < it.example.inputs && it.example.element[about] == LS_ELEMENT_REAL
-                                  : about - 100 < it.example.params &&
-                                        it.example.param[about - 100].role != LS_ROLE_STATISTIC;
+        bool exists = about < 100
+                          ? about < it.example.inputs && it.example.element[about] == LS_ELEMENT_REAL
+                          : about - 100 < it.example.params && it.example.param[about - 100].role != LS_ROLE_STATISTIC;
         ls_gradient_report report;
         if (exists) {
             ls_status status = ls_gradient_check(it.g.graph, &it.cut.micro, 0, &report);
@@ -171,7 +172,8 @@ static void take_rows(const instance *whole, instance *part) {
            (const char *)ls_graph_gradient(whole->g.graph, whole->node) + first * bytes, rows * bytes);
 }
 
-/* Four micro-batches on one rank, or two and two on two ranks: the same rows, and the tree's two halves make the whole. */
+/* Four micro-batches on one rank, or two and two on two ranks: the same rows, and the tree's two halves make the whole.
+ */
 static void a_cut_batch_gives_the_same_bits(const char *math) {
     for (size_t i = 0; ls_ops[i]; i++)
         for (uint64_t number = 0; number < 6; number++) {

@@ -88,8 +88,9 @@ static void the_chain_rule(void **state) {
 static const double A[9] = {1, 2, 3, 4, 5, 6, 7, 8, 10};
 
 static ls_param_use constant(fixture *f) {
-    return support_param(&f->g, (ls_param){.layer = "A", .name = "weight", .shape = {2, {3, 3}},
-                                           .layout = LS_LAYOUT_DENSE, .frozen = true});
+    return support_param(
+        &f->g,
+        (ls_param){.layer = "A", .name = "weight", .shape = {2, {3, 3}}, .layout = LS_LAYOUT_DENSE, .frozen = true});
 }
 
 /* The Jacobian of A x is A, and the gradient of x^T A x is (A + A^T) x. */

@@ -8,8 +8,13 @@ void support_cut_part(support_micro *cut, size_t rows, size_t grain, size_t firs
     *cut = (support_micro){0};
     size_t count = (rows + grain - 1) / grain;
     assert_true(end <= count && end - first < 65);
-    cut->micro = (ls_microbatches){.count = end - first, .row = cut->row, .block = cut->block, .batch = rows,
-                                   .first_sample = first * grain, .position = 1000, .epoch = 3};
+    cut->micro = (ls_microbatches){.count = end - first,
+                                   .row = cut->row,
+                                   .block = cut->block,
+                                   .batch = rows,
+                                   .first_sample = first * grain,
+                                   .position = 1000,
+                                   .epoch = 3};
     for (size_t m = first; m < end; m++) {
         size_t stop = (m + 1) * grain < rows ? (m + 1) * grain : rows;
         cut->row[m - first + 1] = stop - first * grain;
@@ -83,7 +88,8 @@ ls_param_use support_param(support_graph *g, ls_param param) {
 }
 
 double support_get(const support_graph *g, const void *values, size_t index) {
-    return g->precision == LS_PRECISION_DOUBLE ? ((const double *)values)[index] : (double)((const float *)values)[index];
+    return g->precision == LS_PRECISION_DOUBLE ? ((const double *)values)[index]
+                                               : (double)((const float *)values)[index];
 }
 
 void support_set(const support_graph *g, void *values, size_t index, double value) {
@@ -132,8 +138,7 @@ void support_draw_params(support_graph *g, uint64_t seed, double low, double hig
         size_t count = ls_shape_size(ls_params_at(g->params, p)->shape);
         double *values = malloc(count * sizeof *values);
         assert_non_null(values);
-        for (size_t i = 0; i < count; i++)
-            values[i] = low + (high - low) * 0.5 * (1 + support_random(seed + p, i));
+        for (size_t i = 0; i < count; i++) values[i] = low + (high - low) * 0.5 * (1 + support_random(seed + p, i));
         support_set_param(g, p, values);
         free(values);
     }

@@ -18,7 +18,12 @@ static void kinks(const ls_op_run *run, uint64_t *signature) {
 const ls_op LS_REAL(ls_op_abs) = {
     .name = "abs",
     .doc = "|z|",
-    .least_inputs = 1, .most_inputs = 1,
-    .infer = ls__infer_same, .forward = forward, .backward = backward, .kinks = kinks, .example = ls__example_any,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .infer = ls__infer_same,
+    .forward = forward,
+    .backward = backward,
+    .kinks = kinks,
+    .example = ls__example_any,
     .twin = LS_TWIN(ls_op_abs),
 };

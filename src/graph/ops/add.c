@@ -29,8 +29,7 @@ static ls_status forward(const ls_op_run *run) {
 
 static void backward(const ls_op_run *run) {
     for (size_t i = 0; i < run->inputs; i++)
-        if (run->input[i].gradient)
-            memcpy(run->input[i].gradient, run->gradient, run->rows * run->size * sizeof(real));
+        if (run->input[i].gradient) memcpy(run->input[i].gradient, run->gradient, run->rows * run->size * sizeof(real));
 }
 
 static void example(uint64_t number, ls_op_example *out) {
@@ -42,7 +41,11 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_add) = {
     .name = "add",
     .doc = "the sum of inputs of one shape",
-    .least_inputs = 2, .most_inputs = SIZE_MAX,
-    .infer = infer, .forward = forward, .backward = backward, .example = example,
+    .least_inputs = 2,
+    .most_inputs = SIZE_MAX,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_add),
 };

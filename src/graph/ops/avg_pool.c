@@ -1,5 +1,6 @@
 /*
- * avg_pool: y = the sum over a window divided by its whole size, padding counted as 0. Backward: dy is shared out evenly.
+ * avg_pool: y = the sum over a window divided by its whole size, padding counted as 0. Backward: dy is shared out
+ * evenly.
  */
 #include "graph/ops.h"
 
@@ -21,9 +22,12 @@ static void backward(const ls_op_run *run) {
 const ls_op LS_REAL(ls_op_avg_pool) = {
     .name = "avg_pool",
     .doc = "the mean of each window",
-    .least_inputs = 1, .most_inputs = 1,
+    .least_inputs = 1,
+    .most_inputs = 1,
     .options_size = sizeof(ls_op_pool_options),
-    .infer = ls__infer_pool, .forward = forward, .backward = backward,
+    .infer = ls__infer_pool,
+    .forward = forward,
+    .backward = backward,
     .example = ls__example_pool,
     .twin = LS_TWIN(ls_op_avg_pool),
 };

@@ -1,13 +1,14 @@
 /*
  * batch_norm: y = gain (x - mean) / sqrt(variance + epsilon) + shift, per channel.
  *
- * In training mean and variance are those of the micro-batch ("ghost batch norm": Hoffer et al., "Train longer, generalize
- * better", 2017), with n values per channel and the variance D / n; else, and in frozen layers, the running averages.
+ * In training mean and variance are those of the micro-batch ("ghost batch norm": Hoffer et al., "Train longer,
+ * generalize better", 2017), with n values per channel and the variance D / n; else, and in frozen layers, the running
+ * averages.
  *
  * Backward, with xhat the normalised x:
  *     dshift = sum dy      dgain = sum dy xhat      dx = gain / sqrt(..) (dy - (dshift + xhat dgain) / n)
- * where the sums go over the micro-batch. Sums are double. ls_statistic_update() in graph.h says what rides to the running
- * averages.
+ * where the sums go over the micro-batch. Sums are double. ls_statistic_update() in graph.h says what rides to the
+ * running averages.
  */
 #include "graph/ops.h"
 
@@ -90,8 +91,8 @@ static void take_running(const ls_op_run *run, size_t m, size_t first, size_t en
     const real *mean = run->param[MEAN].value, *variance = run->param[VARIANCE].value;
     moments *channel = (moments *)run->cache + m * channels(run);
     for (size_t c = first; c < end; c++)
-        channel[c] = (moments){.mean = (double)mean[c],
-                               .inverse = 1.0 / __builtin_sqrt((double)variance[c] + options->epsilon)};
+        channel[c] =
+            (moments){.mean = (double)mean[c], .inverse = 1.0 / __builtin_sqrt((double)variance[c] + options->epsilon)};
 }
 
 static void normalise(const ls_op_run *run, size_t m, size_t first, size_t end) {
@@ -137,8 +138,8 @@ static ls_status forward(const ls_op_run *run) {
     ls_team_run(run->team, ls_team_size(run->team), forward_part, &copy);
     if (!takes_statistics(run) || !run->param[MEAN].gradient) return LS_OK;
     LS_REAL(ls__sum_tree)(run->micro, channels(run), mean_leaf, run, LS_REAL(ls__gradient)(run, MEAN), stack_of(run));
-    LS_REAL(ls__sum_tree)(run->micro, channels(run), variance_leaf, run, LS_REAL(ls__gradient)(run, VARIANCE),
-                          stack_of(run));
+    LS_REAL(ls__sum_tree)
+    (run->micro, channels(run), variance_leaf, run, LS_REAL(ls__gradient)(run, VARIANCE), stack_of(run));
     return LS_OK;
 }
 
@@ -205,8 +206,7 @@ static void backward(const ls_op_run *run) {
     ls_team_run(run->team, ls_team_size(run->team), backward_part, &copy);
     if (!run->param[GAIN].gradient) return;
     LS_REAL(ls__sum_tree)(run->micro, channels(run), gain_leaf, run, LS_REAL(ls__gradient)(run, GAIN), stack_of(run));
-    LS_REAL(ls__sum_tree)(run->micro, channels(run), shift_leaf, run, LS_REAL(ls__gradient)(run, SHIFT),
-                          stack_of(run));
+    LS_REAL(ls__sum_tree)(run->micro, channels(run), shift_leaf, run, LS_REAL(ls__gradient)(run, SHIFT), stack_of(run));
 }
 
 static void example(uint64_t number, ls_op_example *out) {
@@ -222,8 +222,15 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_batch_norm) = {
     .name = "batch_norm",
     .doc = "each channel normalised over the micro-batch, or by running averages, then scaled and shifted",
-    .least_inputs = 1, .most_inputs = 1, .least_params = 4, .most_params = 4,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .least_params = 4,
+    .most_params = 4,
     .options_size = sizeof(ls_op_norm_options),
-    .infer = infer, .memory = memory, .forward = forward, .backward = backward, .example = example,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_batch_norm),
 };

@@ -15,7 +15,8 @@ static void take_losses(const ls_op_run *run, size_t first, size_t end) {
     size_t n = run->input[0].size;
     double *loss = run->value;
     for (size_t r = first; r < end; r++) {
-        const real *logit = (const real *)run->input[0].value + r * n, *target = (const real *)run->input[1].value + r * n;
+        const real *logit = (const real *)run->input[0].value + r * n,
+                   *target = (const real *)run->input[1].value + r * n;
         loss[r] = 0;
         for (size_t j = 0; j < n; j++) {
             double z = (double)logit[j], t = (double)target[j];
@@ -26,8 +27,9 @@ static void take_losses(const ls_op_run *run, size_t first, size_t end) {
 }
 
 static ls_status forward(const ls_op_run *run) {
-    LS_REAL(ls__kernels)(run)->activate(run->team, run->rows * run->input[0].size, LS_ACTIVATION_SIGMOID, 0,
-                                        run->input[0].value, run->cache);
+    LS_REAL(ls__kernels)
+    (run)->activate(run->team, run->rows * run->input[0].size, LS_ACTIVATION_SIGMOID, 0, run->input[0].value,
+                    run->cache);
     ls__each_row(run, take_losses);
     return LS_OK;
 }
@@ -58,8 +60,12 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_binary_cross_entropy) = {
     .name = "binary_cross_entropy",
     .doc = "cross entropy of logits with targets in [0, 1], mean over outputs",
-    .least_inputs = 2, .most_inputs = 2,
-    .infer = ls__infer_pairwise_loss, .memory = memory, .forward = forward, .backward = backward,
+    .least_inputs = 2,
+    .most_inputs = 2,
+    .infer = ls__infer_pairwise_loss,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
     .example = example,
     .twin = LS_TWIN(ls_op_binary_cross_entropy),
 };

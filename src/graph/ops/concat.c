@@ -54,7 +54,11 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_concat) = {
     .name = "concat",
     .doc = "inputs one after the other along the first axis",
-    .least_inputs = 1, .most_inputs = SIZE_MAX,
-    .infer = infer, .forward = forward, .backward = backward, .example = example,
+    .least_inputs = 1,
+    .most_inputs = SIZE_MAX,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_concat),
 };

@@ -1,14 +1,19 @@
 /*
- * conv2d: cross-correlation, y[f][i][j] = b[f] + sum over (c, u, v) of w[f][c][u][v] x[c][i s + u d - p][j s + v d - p], the
- * channels of a filter being those of its group. Backward: dw correlates x with dz, db sums dz, dx spreads dz over w.
+ * conv2d: cross-correlation, y[f][i][j] = b[f] + sum over (c, u, v) of w[f][c][u][v] x[c][i s + u d - p][j s + v d -
+ * p], the channels of a filter being those of its group. Backward: dw correlates x with dz, db sums dz, dx spreads dz
+ * over w.
  */
 #include <string.h>
 
 #include "graph/ops.h"
 
 static ls_window window_of(const ls_op_conv2d_options *options, ls_shape x, ls_shape weight) {
-    ls_window w = {.channels = x.dim[0], .height = x.dim[1], .width = x.dim[2], .filters = weight.dim[0],
-                   .kernel = {weight.dim[2], weight.dim[3]}, .groups = options->groups};
+    ls_window w = {.channels = x.dim[0],
+                   .height = x.dim[1],
+                   .width = x.dim[2],
+                   .filters = weight.dim[0],
+                   .kernel = {weight.dim[2], weight.dim[3]},
+                   .groups = options->groups};
     memcpy(w.stride, options->stride, sizeof w.stride);
     memcpy(w.padding, options->padding, sizeof w.padding);
     memcpy(w.dilation, options->dilation, sizeof w.dilation);
@@ -46,9 +51,9 @@ static void memory(const ls_op_run *run, ls_op_memory *out) {
 static ls_status forward(const ls_op_run *run) {
     ls_window w = window(run);
     const real *bias = run->params > 1 ? run->param[1].value : NULL;
-    LS_REAL(ls__kernels)(run)->conv_forward(run->team, run->micro, &w, run->input[0].value, run->param[0].value, bias,
-                                            (ls_activation)run->activation, (real)run->slope, run->value,
-                                            run->scratch);
+    LS_REAL(ls__kernels)
+    (run)->conv_forward(run->team, run->micro, &w, run->input[0].value, run->param[0].value, bias,
+                        (ls_activation)run->activation, (real)run->slope, run->value, run->scratch);
     return LS_OK;
 }
 
@@ -57,11 +62,9 @@ static void backward(const ls_op_run *run) {
     ls_window w = window(run);
     const ls_op_input *x = &run->input[0];
     LS_REAL(ls_gradient) dw = LS_REAL(ls__gradient)(run, 0), db = LS_REAL(ls__gradient)(run, 1);
-    if (dw.base)
-        k->conv_backward_weight(run->team, run->micro, &w, x->value, run->gradient, dw, db, run->scratch);
+    if (dw.base) k->conv_backward_weight(run->team, run->micro, &w, x->value, run->gradient, dw, db, run->scratch);
     if (x->gradient)
-        k->conv_backward_data(run->team, run->micro, &w, run->gradient, run->param[0].value, x->gradient,
-                              run->scratch);
+        k->conv_backward_data(run->team, run->micro, &w, run->gradient, run->param[0].value, x->gradient, run->scratch);
 }
 
 static void example(uint64_t number, ls_op_example *out) {
@@ -71,7 +74,8 @@ static void example(uint64_t number, ls_op_example *out) {
     out->input[0].dim[0] *= groups;
     ls_op_conv2d_options options = {.stride = {ls__pick(number, 8, 1, 2), ls__pick(number, 9, 1, 2)},
                                     .padding = {ls__pick(number, 10, 0, 1), ls__pick(number, 11, 0, 2)},
-                                    .dilation = {1, 1}, .groups = groups};
+                                    .dilation = {1, 1},
+                                    .groups = groups};
     if (kernel[0] < 3) options.dilation[0] = ls__pick(number, 12, 1, 2);
     memcpy(out->options, &options, sizeof options);
     out->params = 1 + number % 2;
@@ -84,8 +88,16 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_conv2d) = {
     .name = "conv2d",
     .doc = "cross-correlation of (channels, height, width) with filters",
-    .least_inputs = 1, .most_inputs = 1, .least_params = 1, .most_params = 2,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .least_params = 1,
+    .most_params = 2,
     .options_size = sizeof(ls_op_conv2d_options),
-    .infer = infer, .memory = memory, .forward = forward, .backward = backward, .fuses = true, .example = example,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .fuses = true,
+    .example = example,
     .twin = LS_TWIN(ls_op_conv2d),
 };

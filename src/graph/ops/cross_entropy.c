@@ -44,7 +44,7 @@ static void take_losses(const ls_op_run *run, size_t first, size_t end) {
     double s = options->label_smoothing, *loss = run->value;
     for (size_t r = first; r < end; r++) {
         const real *z = (const real *)run->input[0].value + r * n;
-        loss[r] = surprise(n, p + r * n, z, log_sum[r], (size_t)class[r]);
+        loss[r] = surprise(n, p + r * n, z, log_sum[r], (size_t) class[r]);
         if (s > 0) {
             double all = 0;
             for (size_t j = 0; j < n; j++) all += (double)log_sum[r] - (double)z[j];
@@ -73,7 +73,7 @@ static void spread(const ls_op_run *run, size_t first, size_t end) {
         const real *p = (const real *)run->cache + r * n;
         real *dz = (real *)run->input[0].gradient + r * n;
         real factor = g[r] * (real)class_weight(run, class[r]);
-        for (size_t j = 0; j < n; j++) dz[j] = factor * (p[j] - (j == (size_t)class[r] ? most + share : share));
+        for (size_t j = 0; j < n; j++) dz[j] = factor * (p[j] - (j == (size_t) class[r] ? most + share : share));
     }
 }
 
@@ -92,8 +92,13 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_cross_entropy) = {
     .name = "cross_entropy",
     .doc = "-log softmax(z) of the sample's class",
-    .least_inputs = 2, .most_inputs = 2,
+    .least_inputs = 2,
+    .most_inputs = 2,
     .options_size = sizeof(ls_op_cross_entropy_options),
-    .infer = infer, .memory = memory, .forward = forward, .backward = backward, .example = example,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_cross_entropy),
 };

@@ -16,14 +16,14 @@ static ls_status infer(ls_op_shapes *shapes) {
 
 static void memory(const ls_op_run *run, ls_op_memory *out) {
     out->scratch = LS_REAL(ls__kernels)(run)->dense_scratch(run->team, run->rows, run->microbatches, run->size,
-                                                             run->input[0].size);
+                                                            run->input[0].size);
 }
 
 static ls_status forward(const ls_op_run *run) {
     const real *bias = run->params > 1 ? run->param[1].value : NULL;
-    LS_REAL(ls__kernels)(run)->dense_forward(run->team, run->micro, run->size, run->input[0].size, run->input[0].value,
-                                             run->param[0].value, bias, (ls_activation)run->activation,
-                                             (real)run->slope, run->value, run->scratch);
+    LS_REAL(ls__kernels)
+    (run)->dense_forward(run->team, run->micro, run->size, run->input[0].size, run->input[0].value, run->param[0].value,
+                         bias, (ls_activation)run->activation, (real)run->slope, run->value, run->scratch);
     return LS_OK;
 }
 
@@ -43,15 +43,23 @@ static void example(uint64_t number, ls_op_example *out) {
     ls__example_vector(number, out);
     size_t units = ls__pick(number, 1, 1, 20);
     out->params = 1 + number % 2;
-    out->param[0] = ls__example_param("weight", LS_ROLE_WEIGHT, LS_LAYOUT_DENSE,
-                                      (ls_shape){2, {units, out->input[0].dim[0]}});
+    out->param[0] =
+        ls__example_param("weight", LS_ROLE_WEIGHT, LS_LAYOUT_DENSE, (ls_shape){2, {units, out->input[0].dim[0]}});
     out->param[1] = ls__example_param("bias", LS_ROLE_BIAS, LS_LAYOUT_PLAIN, ls__vector(units));
 }
 
 const ls_op LS_REAL(ls_op_dense) = {
     .name = "dense",
     .doc = "y = x W^T + b",
-    .least_inputs = 1, .most_inputs = 1, .least_params = 1, .most_params = 2,
-    .infer = infer, .memory = memory, .forward = forward, .backward = backward, .fuses = true, .example = example,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .least_params = 1,
+    .most_params = 2,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .fuses = true,
+    .example = example,
     .twin = LS_TWIN(ls_op_dense),
 };

@@ -15,8 +15,7 @@ enum { UNIT_BITS = 24 }; /* draws of one node */
 static ls_status infer(ls_op_shapes *shapes) {
     LS_TRY(ls__infer_same(shapes));
     if (ls_shape_size(shapes->output) / 4 >= (size_t)1 << UNIT_BITS)
-        return LS_FAIL(LS_ERR_CONFIG, "%zu units; at most %zu", ls_shape_size(shapes->output),
-                       (size_t)4 << UNIT_BITS);
+        return LS_FAIL(LS_ERR_CONFIG, "%zu units; at most %zu", ls_shape_size(shapes->output), (size_t)4 << UNIT_BITS);
     return LS_OK;
 }
 
@@ -53,8 +52,8 @@ static ls_status forward(const ls_op_run *run) {
 }
 
 static void backward(const ls_op_run *run) {
-    LS_REAL(ls__kernels)(run)->multiply(run->team, run->rows * run->size, run->gradient, run->cache,
-                                        run->input[0].gradient);
+    LS_REAL(ls__kernels)
+    (run)->multiply(run->team, run->rows * run->size, run->gradient, run->cache, run->input[0].gradient);
 }
 
 static void example(uint64_t number, ls_op_example *out) {
@@ -65,8 +64,13 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_dropout) = {
     .name = "dropout",
     .doc = "in training a share of the units is set to 0 and the rest scaled up",
-    .least_inputs = 1, .most_inputs = 1,
+    .least_inputs = 1,
+    .most_inputs = 1,
     .options_size = sizeof(ls_op_dropout_options),
-    .infer = infer, .memory = memory, .forward = forward, .backward = backward, .example = example,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_dropout),
 };

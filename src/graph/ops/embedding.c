@@ -1,6 +1,6 @@
 /*
- * embedding: each token t of the input becomes row t of the weight (entries, size); (s) gives (s, size), () gives (size).
- * Backward: the gradient of row t is the sum of dy over all places where t stands, in sample order.
+ * embedding: each token t of the input becomes row t of the weight (entries, size); (s) gives (s, size), () gives
+ * (size). Backward: the gradient of row t is the sum of dy over all places where t stands, in sample order.
  */
 #include <string.h>
 
@@ -53,8 +53,8 @@ static void weight_leaf(const void *context, size_t m, real *out) {
 
 static void backward(const ls_op_run *run) {
     if (run->param[0].gradient)
-        LS_REAL(ls__sum_tree)(run->micro, entries(run) * width(run), weight_leaf, run, LS_REAL(ls__gradient)(run, 0),
-                              run->scratch);
+        LS_REAL(ls__sum_tree)
+        (run->micro, entries(run) * width(run), weight_leaf, run, LS_REAL(ls__gradient)(run, 0), run->scratch);
 }
 
 static void example(uint64_t number, ls_op_example *out) {
@@ -70,7 +70,14 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_embedding) = {
     .name = "embedding",
     .doc = "each token becomes its row of the weight",
-    .least_inputs = 1, .most_inputs = 1, .least_params = 1, .most_params = 1,
-    .infer = infer, .memory = memory, .forward = forward, .backward = backward, .example = example,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .least_params = 1,
+    .most_params = 1,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_embedding),
 };

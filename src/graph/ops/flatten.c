@@ -23,7 +23,11 @@ static void backward(const ls_op_run *run) {
 const ls_op LS_REAL(ls_op_flatten) = {
     .name = "flatten",
     .doc = "the same numbers as one vector",
-    .least_inputs = 1, .most_inputs = 1,
-    .infer = infer, .forward = forward, .backward = backward, .example = ls__example_image,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .example = ls__example_image,
     .twin = LS_TWIN(ls_op_flatten),
 };

@@ -5,9 +5,16 @@
 
 /* One window as large as the input. */
 static ls_window window_of(ls_shape x) {
-    return (ls_window){.channels = x.dim[0], .height = x.dim[1], .width = x.dim[2], .filters = x.dim[0],
-                       .out_height = 1, .out_width = 1, .kernel = {x.dim[1], x.dim[2]}, .stride = {1, 1},
-                       .dilation = {1, 1}, .groups = x.dim[0]};
+    return (ls_window){.channels = x.dim[0],
+                       .height = x.dim[1],
+                       .width = x.dim[2],
+                       .filters = x.dim[0],
+                       .out_height = 1,
+                       .out_width = 1,
+                       .kernel = {x.dim[1], x.dim[2]},
+                       .stride = {1, 1},
+                       .dilation = {1, 1},
+                       .groups = x.dim[0]};
 }
 
 static ls_status infer(ls_op_shapes *shapes) {
@@ -36,8 +43,11 @@ static void backward(const ls_op_run *run) {
 const ls_op LS_REAL(ls_op_global_avg_pool) = {
     .name = "global_avg_pool",
     .doc = "the mean of each channel",
-    .least_inputs = 1, .most_inputs = 1,
-    .infer = infer, .forward = forward, .backward = backward,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
     .example = ls__example_image,
     .twin = LS_TWIN(ls_op_global_avg_pool),
 };

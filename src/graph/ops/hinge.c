@@ -21,7 +21,7 @@ static void take_losses(const ls_op_run *run, size_t first, size_t end) {
         loss[r] = 0;
         for (size_t j = 0; j < n; j++) {
             double term = margin_of(run) + (double)s[j] - (double)s[class[r]];
-            if (j != (size_t)class[r] && term > 0) loss[r] += term;
+            if (j != (size_t) class[r] && term > 0) loss[r] += term;
         }
     }
 }
@@ -40,7 +40,7 @@ static void spread(const ls_op_run *run, size_t first, size_t end) {
         real *ds = (real *)run->input[0].gradient + r * n, g = ((const real *)run->gradient)[r];
         size_t violated = 0;
         for (size_t j = 0; j < n; j++) {
-            bool counts = j != (size_t)class[r] && margin_of(run) + (double)s[j] - (double)s[class[r]] > 0;
+            bool counts = j != (size_t) class[r] && margin_of(run) + (double)s[j] - (double)s[class[r]] > 0;
             ds[j] = counts ? g : 0;
             violated += counts;
         }
@@ -69,8 +69,13 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_hinge) = {
     .name = "hinge",
     .doc = "the sum over wrong classes of max(0, margin + s_j - s_y)",
-    .least_inputs = 2, .most_inputs = 2,
+    .least_inputs = 2,
+    .most_inputs = 2,
     .options_size = sizeof(ls_op_number_options),
-    .infer = infer, .forward = forward, .backward = backward, .kinks = kinks, .example = example,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .kinks = kinks,
+    .example = example,
     .twin = LS_TWIN(ls_op_hinge),
 };

@@ -64,9 +64,13 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_huber) = {
     .name = "huber",
     .doc = "squared near 0, linear beyond delta",
-    .least_inputs = 2, .most_inputs = 2,
+    .least_inputs = 2,
+    .most_inputs = 2,
     .options_size = sizeof(ls_op_number_options),
-    .infer = ls__infer_pairwise_loss, .forward = forward, .backward = backward, .kinks = kinks,
+    .infer = ls__infer_pairwise_loss,
+    .forward = forward,
+    .backward = backward,
+    .kinks = kinks,
     .example = example,
     .twin = LS_TWIN(ls_op_huber),
 };

@@ -40,9 +40,9 @@ static real *inverses(const ls_op_run *run) {
 
 static ls_status forward(const ls_op_run *run) {
     const ls_op_norm_options *options = run->options;
-    LS_REAL(ls__kernels)(run)->layer_norm(run->team, run->rows * lines(run), width(run), (real)options->epsilon,
-                                          run->input[0].value, run->param[GAIN].value, run->param[SHIFT].value,
-                                          run->value, means(run), inverses(run));
+    LS_REAL(ls__kernels)
+    (run)->layer_norm(run->team, run->rows * lines(run), width(run), (real)options->epsilon, run->input[0].value,
+                      run->param[GAIN].value, run->param[SHIFT].value, run->value, means(run), inverses(run));
     return LS_OK;
 }
 
@@ -66,9 +66,10 @@ static void shift_leaf(const void *context, size_t m, real *out) {
 
 static void backward(const ls_op_run *run) {
     if (run->input[0].gradient)
-        LS_REAL(ls__kernels)(run)->layer_norm_backward(run->team, run->rows * lines(run), width(run),
-                                                       run->input[0].value, run->param[GAIN].value, means(run),
-                                                       inverses(run), run->gradient, run->input[0].gradient);
+        LS_REAL(ls__kernels)
+        (run)->layer_norm_backward(run->team, run->rows * lines(run), width(run), run->input[0].value,
+                                   run->param[GAIN].value, means(run), inverses(run), run->gradient,
+                                   run->input[0].gradient);
     if (!run->param[GAIN].gradient) return;
     LS_REAL(ls__sum_tree)(run->micro, width(run), gain_leaf, run, LS_REAL(ls__gradient)(run, GAIN), run->scratch);
     LS_REAL(ls__sum_tree)(run->micro, width(run), shift_leaf, run, LS_REAL(ls__gradient)(run, SHIFT), run->scratch);
@@ -86,8 +87,15 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_layer_norm) = {
     .name = "layer_norm",
     .doc = "the last axis of every sample normalised, then scaled and shifted",
-    .least_inputs = 1, .most_inputs = 1, .least_params = 2, .most_params = 2,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .least_params = 2,
+    .most_params = 2,
     .options_size = sizeof(ls_op_norm_options),
-    .infer = infer, .memory = memory, .forward = forward, .backward = backward, .example = example,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_layer_norm),
 };

@@ -20,10 +20,14 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_leaky_relu) = {
     .name = "leaky_relu",
     .doc = "max(z, slope z)",
-    .least_inputs = 1, .most_inputs = 1,
+    .least_inputs = 1,
+    .most_inputs = 1,
     .options_size = sizeof(ls_op_number_options),
     .infer = ls__infer_same,
-    .forward = LS_REAL(ls__activation_forward), .backward = LS_REAL(ls__activation_backward),
-    .activation = activation, .kinks = kinks, .example = example,
+    .forward = LS_REAL(ls__activation_forward),
+    .backward = LS_REAL(ls__activation_backward),
+    .activation = activation,
+    .kinks = kinks,
+    .example = example,
     .twin = LS_TWIN(ls_op_leaky_relu),
 };

@@ -51,8 +51,12 @@ static void kinks(const ls_op_run *run, uint64_t *signature) {
 const ls_op LS_REAL(ls_op_mae) = {
     .name = "mae",
     .doc = "the mean over outputs of |y - t|",
-    .least_inputs = 2, .most_inputs = 2,
-    .infer = ls__infer_pairwise_loss, .forward = forward, .backward = backward, .kinks = kinks,
+    .least_inputs = 2,
+    .most_inputs = 2,
+    .infer = ls__infer_pairwise_loss,
+    .forward = forward,
+    .backward = backward,
+    .kinks = kinks,
     .example = ls__example_pair,
     .twin = LS_TWIN(ls_op_mae),
 };

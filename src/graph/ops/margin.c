@@ -48,8 +48,13 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_margin) = {
     .name = "margin",
     .doc = "max(0, margin + s_c - s) of a true and a corrupt input",
-    .least_inputs = 2, .most_inputs = 2,
+    .least_inputs = 2,
+    .most_inputs = 2,
     .options_size = sizeof(ls_op_number_options),
-    .infer = infer, .forward = forward, .backward = backward, .kinks = kinks, .example = example,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .kinks = kinks,
+    .example = example,
     .twin = LS_TWIN(ls_op_margin),
 };

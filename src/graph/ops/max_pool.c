@@ -20,8 +20,8 @@ static ls_status forward(const ls_op_run *run) {
 
 static void backward(const ls_op_run *run) {
     ls_window w = window(run);
-    LS_REAL(ls__kernels)(run)->max_pool_backward(run->team, run->rows, &w, run->gradient, run->cache,
-                                                 run->input[0].gradient);
+    LS_REAL(ls__kernels)
+    (run)->max_pool_backward(run->team, run->rows, &w, run->gradient, run->cache, run->input[0].gradient);
 }
 
 static void kinks(const ls_op_run *run, uint64_t *signature) {
@@ -32,9 +32,14 @@ static void kinks(const ls_op_run *run, uint64_t *signature) {
 const ls_op LS_REAL(ls_op_max_pool) = {
     .name = "max_pool",
     .doc = "the largest element of each window",
-    .least_inputs = 1, .most_inputs = 1,
+    .least_inputs = 1,
+    .most_inputs = 1,
     .options_size = sizeof(ls_op_pool_options),
-    .infer = ls__infer_pool, .memory = memory, .forward = forward, .backward = backward, .kinks = kinks,
+    .infer = ls__infer_pool,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .kinks = kinks,
     .example = ls__example_pool,
     .twin = LS_TWIN(ls_op_max_pool),
 };

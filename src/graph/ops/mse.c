@@ -43,8 +43,11 @@ static void backward(const ls_op_run *run) {
 const ls_op LS_REAL(ls_op_mse) = {
     .name = "mse",
     .doc = "the mean over outputs of (y - t)^2",
-    .least_inputs = 2, .most_inputs = 2,
-    .infer = ls__infer_pairwise_loss, .forward = forward, .backward = backward,
+    .least_inputs = 2,
+    .most_inputs = 2,
+    .infer = ls__infer_pairwise_loss,
+    .forward = forward,
+    .backward = backward,
     .example = ls__example_pair,
     .twin = LS_TWIN(ls_op_mse),
 };

@@ -39,7 +39,11 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_multiply) = {
     .name = "multiply",
     .doc = "the elementwise product of inputs of one shape",
-    .least_inputs = 2, .most_inputs = SIZE_MAX,
-    .infer = infer, .forward = forward, .backward = backward, .example = example,
+    .least_inputs = 2,
+    .most_inputs = SIZE_MAX,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_multiply),
 };

@@ -25,8 +25,12 @@ static void example(uint64_t number, ls_op_example *out) {
 const ls_op LS_REAL(ls_op_power) = {
     .name = "power",
     .doc = "z to a constant power",
-    .least_inputs = 1, .most_inputs = 1,
+    .least_inputs = 1,
+    .most_inputs = 1,
     .options_size = sizeof(ls_op_number_options),
-    .infer = ls__infer_same, .forward = forward, .backward = backward, .example = example,
+    .infer = ls__infer_same,
+    .forward = forward,
+    .backward = backward,
+    .example = example,
     .twin = LS_TWIN(ls_op_power),
 };

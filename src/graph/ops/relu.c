@@ -15,9 +15,13 @@ static void kinks(const ls_op_run *run, uint64_t *signature) {
 const ls_op LS_REAL(ls_op_relu) = {
     .name = "relu",
     .doc = "max(0, z)",
-    .least_inputs = 1, .most_inputs = 1,
+    .least_inputs = 1,
+    .most_inputs = 1,
     .infer = ls__infer_same,
-    .forward = LS_REAL(ls__activation_forward), .backward = LS_REAL(ls__activation_backward),
-    .activation = activation, .kinks = kinks, .example = ls__example_any,
+    .forward = LS_REAL(ls__activation_forward),
+    .backward = LS_REAL(ls__activation_backward),
+    .activation = activation,
+    .kinks = kinks,
+    .example = ls__example_any,
     .twin = LS_TWIN(ls_op_relu),
 };

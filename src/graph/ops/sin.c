@@ -14,7 +14,11 @@ static void backward(const ls_op_run *run) {
 const ls_op LS_REAL(ls_op_sin) = {
     .name = "sin",
     .doc = "sin z",
-    .least_inputs = 1, .most_inputs = 1,
-    .infer = ls__infer_same, .forward = forward, .backward = backward, .example = ls__example_any,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .infer = ls__infer_same,
+    .forward = forward,
+    .backward = backward,
+    .example = ls__example_any,
     .twin = LS_TWIN(ls_op_sin),
 };

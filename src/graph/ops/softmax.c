@@ -15,20 +15,25 @@ static size_t last(const ls_op_run *run) {
 }
 
 static ls_status forward(const ls_op_run *run) {
-    LS_REAL(ls__kernels)(run)->softmax(run->team, run->rows * (run->size / last(run)), last(run), run->input[0].value,
-                                       run->value, NULL);
+    LS_REAL(ls__kernels)
+    (run)->softmax(run->team, run->rows * (run->size / last(run)), last(run), run->input[0].value, run->value, NULL);
     return LS_OK;
 }
 
 static void backward(const ls_op_run *run) {
-    LS_REAL(ls__kernels)(run)->softmax_backward(run->team, run->rows * (run->size / last(run)), last(run), run->value,
-                                                run->gradient, run->input[0].gradient);
+    LS_REAL(ls__kernels)
+    (run)->softmax_backward(run->team, run->rows * (run->size / last(run)), last(run), run->value, run->gradient,
+                            run->input[0].gradient);
 }
 
 const ls_op LS_REAL(ls_op_softmax) = {
     .name = "softmax",
     .doc = "exp(z) divided by its sum over the last axis",
-    .least_inputs = 1, .most_inputs = 1,
-    .infer = infer, .forward = forward, .backward = backward, .example = ls__example_any,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .example = ls__example_any,
     .twin = LS_TWIN(ls_op_softmax),
 };

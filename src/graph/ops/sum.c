@@ -31,7 +31,11 @@ static void backward(const ls_op_run *run) {
 const ls_op LS_REAL(ls_op_sum) = {
     .name = "sum",
     .doc = "the sum of a sample's elements",
-    .least_inputs = 1, .most_inputs = 1,
-    .infer = infer, .forward = forward, .backward = backward, .example = ls__example_any,
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .example = ls__example_any,
     .twin = LS_TWIN(ls_op_sum),
 };

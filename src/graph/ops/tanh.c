@@ -11,9 +11,12 @@ static int activation(const void *options, double *slope) {
 const ls_op LS_REAL(ls_op_tanh) = {
     .name = "tanh",
     .doc = "tanh z",
-    .least_inputs = 1, .most_inputs = 1,
+    .least_inputs = 1,
+    .most_inputs = 1,
     .infer = ls__infer_same,
-    .forward = LS_REAL(ls__activation_forward), .backward = LS_REAL(ls__activation_backward),
-    .activation = activation, .example = ls__example_any,
+    .forward = LS_REAL(ls__activation_forward),
+    .backward = LS_REAL(ls__activation_backward),
+    .activation = activation,
+    .example = ls__example_any,
     .twin = LS_TWIN(ls_op_tanh),
 };

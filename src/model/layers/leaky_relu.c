@@ -1,0 +1,24 @@
+#include "model/families.h"
+
+static const ls_option rows[] = {
+    {.key = "slope",
+     .kind = LS_KIND_REAL,
+     .offset = offsetof(ls_op_number_options, value),
+     .fallback = "0.01",
+     .low = 0,
+     .high = 1,
+     .open_low = true,
+     .open_high = true,
+     .main = true,
+     .doc = "slope for z < 0"},
+    LS_OPTION_END,
+};
+
+const ls_layer_type ls__layer_leaky_relu = {
+    .type = {.name = "leaky_relu",
+             .doc = "max(z, slope z)",
+             .rows = rows,
+             .options_size = sizeof(ls_op_number_options)},
+    .op = &ls_op_leaky_relu,
+    .rectifier = true,
+};

@@ -1,0 +1,22 @@
+#include "model/families.h"
+
+static const ls_option rows[] = {
+    {.key = "margin",
+     .kind = LS_KIND_REAL,
+     .offset = offsetof(ls_op_number_options, value),
+     .fallback = "1",
+     .low = 0,
+     .high = INFINITY,
+     .main = true,
+     .doc = "by how much the true input must win"},
+    LS_OPTION_END,
+};
+
+const ls_loss_type ls__loss_margin = {
+    .type = {.name = "margin",
+             .doc = "max(0, margin + s_c - s) of a true input x and a corrupt one x_c",
+             .rows = rows,
+             .options_size = sizeof(ls_op_number_options)},
+    .target = LS_LOSS_PAIRS,
+    .op = &ls_op_margin,
+};
