@@ -89,6 +89,7 @@ typedef struct ls_reducer_options {
     size_t microbatch;
     size_t slots; /* arrays of optimizer state */
     ls_wire wire;
+    size_t bucket; /* elements that travel together; 0: as measured best, 1 MiB. Never changes a bit */
 } ls_reducer_options;
 
 /** A range of one parameter that this rank owns. Addresses are fixed for the reducer's life. */
@@ -115,9 +116,9 @@ typedef struct ls_reducer_memory {
     size_t slots;
 } ls_reducer_memory;
 
-/** For plan->ranks ranks, `ranks_per_node` on a node (0: all on one). Pure. */
-ls_reducer_memory ls_reducer_measure(const ls_microplan *plan, size_t ranks_per_node, const ls_params *params,
-                                     size_t slots, ls_wire wire);
+/** For the ranks of `plan`, `ranks_per_node` on a node (0: all on one). Local; only without memory it fails. */
+ls_status ls_reducer_measure(const ls_microplan *plan, size_t ranks_per_node, const ls_params *params, size_t slots,
+                             ls_wire wire, ls_reducer_memory *out) LS_MUST_USE;
 
 /**
  * Lays out one segment per node. Collective. Where a node's shared memory is too small, every rank becomes a node of its

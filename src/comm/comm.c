@@ -91,10 +91,10 @@ static ls_status share_host_names(ls_comm *comm) {
 /* Puts the host's lines on a board that all its ranks see, or leaves them private where any host cannot. */
 static ls_status put_up_board(ls_comm *comm) {
     const ls__grouping *machine = comm->machine;
-    size_t bytes = machine->size * sizeof(ls__line), begin = machine->rank * sizeof(ls__line);
+    size_t bytes = machine->size * sizeof(ls__line);
+    ls__range mine = {machine->rank * sizeof(ls__line), (machine->rank + 1) * sizeof(ls__line)};
     void *lines = NULL;
-    ls_status failure = ls__memory_create(comm, machine, bytes, begin, begin + sizeof(ls__line), "the ranks' lines",
-                                          &lines, &comm->board);
+    ls_status failure = ls__memory_create(comm, machine, bytes, 1, &mine, "the ranks' lines", &lines, &comm->board);
     int64_t works = 0;
     ls_status status = ls__least(comm, comm->transport.world, failure == LS_OK, &works, "the ranks' lines");
     if (status == LS_OK && works) {

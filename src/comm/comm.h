@@ -55,11 +55,16 @@ struct ls_comm {
 /** The node of a rank. */
 size_t ls__grouping_node(const ls__grouping *grouping, size_t rank);
 
+/** From begin to before end: bytes, micro-batches, elements. */
+typedef struct ls__range {
+    size_t begin, end;
+} ls__range;
+
 /**
- * As ls_comm_memory_create(), for a given grouping, and each rank reserves the bytes [begin, end) of its own; together
- * they are the whole block.
+ * As ls_comm_memory_create(), for a given grouping, and each rank reserves `count` ranges of bytes of its own; those of
+ * all ranks together are the whole block.
  */
-ls_status ls__memory_create(ls_comm *comm, const ls__grouping *grouping, size_t bytes, size_t begin, size_t end,
-                            const char *what, void **base, ls_comm_memory **out) LS_MUST_USE;
+ls_status ls__memory_create(ls_comm *comm, const ls__grouping *grouping, size_t bytes, size_t count,
+                            const ls__range *mine, const char *what, void **base, ls_comm_memory **out) LS_MUST_USE;
 
 #endif

@@ -81,10 +81,11 @@ static void make_file(shared_file *segment, size_t bytes) {
 }
 
 /* Takes the pages now, where they can be refused, and not at first touch, where they would be a SIGBUS. */
-static int reserve(int file, size_t begin, size_t end) {
-    int error;
+static int reserve(int file, ls__range range) {
+    int error = 0;
+    if (range.begin == range.end) return 0;
     do
-        error = begin < end ? posix_fallocate(file, (off_t)begin, (off_t)(end - begin)) : 0;
+        error = posix_fallocate(file, (off_t)range.begin, (off_t)(range.end - range.begin));
     while (error == EINTR);
     return error;
 }
@@ -101,7 +102,8 @@ static ls_status no_room(const ls_comm *comm, size_t bytes, const char *what, in
 }
 
 /* Opens one file on all ranks of the node, reserves it, maps it; the name is gone when this returns. */
-static ls_status share(ls_comm_memory *memory, size_t bytes, size_t begin, size_t end, const char *what, char **base) {
+static ls_status share(ls_comm_memory *memory, size_t bytes, size_t count, const ls__range *mine, const char *what,
+                       char **base) {
     ls_comm *comm = memory->comm;
     const ls__grouping *node = memory->grouping;
     size_t whole = footer_offset(bytes) + page_size();
@@ -112,8 +114,9 @@ static ls_status share(ls_comm_memory *memory, size_t bytes, size_t begin, size_
         segment.file = shm_open(segment.name, O_RDWR, 0600);
         segment.error = segment.file < 0 ? errno : 0;
     }
-    if (!segment.error) segment.error = reserve(segment.file, begin, end);
-    if (!segment.error && node->rank == 0) segment.error = reserve(segment.file, footer_offset(bytes), whole);
+    for (size_t i = 0; i < count && !segment.error; i++) segment.error = reserve(segment.file, mine[i]);
+    if (!segment.error && node->rank == 0)
+        segment.error = reserve(segment.file, (ls__range){footer_offset(bytes), whole});
     if (!segment.error && !map_aligned(memory, segment.file, whole, base)) segment.error = errno;
     int64_t worst = 0;
     ls_status status = ls__least(comm, node->channel, -segment.error, &worst, what);
@@ -125,11 +128,11 @@ static ls_status share(ls_comm_memory *memory, size_t bytes, size_t begin, size_
 
 /* ---- the block ---------------------------------------------------------------------------------------------- */
 
-ls_status ls__memory_create(ls_comm *comm, const ls__grouping *grouping, size_t bytes, size_t begin, size_t end,
-                            const char *what, void **base, ls_comm_memory **out) {
+ls_status ls__memory_create(ls_comm *comm, const ls__grouping *grouping, size_t bytes, size_t count,
+                            const ls__range *mine, const char *what, void **base, ls_comm_memory **out) {
     *out = NULL;
     *base = NULL;
-    assert(begin <= end && end <= bytes);
+    for (size_t i = 0; i < count; i++) assert(mine[i].begin <= mine[i].end && mine[i].end <= bytes);
     ls_comm_memory *memory = calloc(1, sizeof *memory);
     if (!memory) return LS_FAIL(LS_ERR_MEMORY, "no memory for %s", what);
     memory->comm = comm;
@@ -137,7 +140,7 @@ ls_status ls__memory_create(ls_comm *comm, const ls__grouping *grouping, size_t 
     char *block = NULL;
     ls_status status = LS_OK;
     if (grouping->size > 1)
-        status = share(memory, bytes, begin, end, what, &block);
+        status = share(memory, bytes, count, mine, what, &block);
     else if (!map_aligned(memory, -1, footer_offset(bytes) + page_size(), &block))
         status = LS_FAIL(LS_ERR_MEMORY, "no memory for %s: %zu bytes", what, bytes);
     if (status != LS_OK) {
@@ -154,7 +157,8 @@ ls_status ls_comm_memory_create(ls_comm *comm, size_t bytes, const char *what, v
     const ls__grouping *node = comm->grouping;
     size_t share_bytes = ls_round_up(bytes / node->size + 1, page_size());
     size_t begin = share_bytes * node->rank, end = share_bytes * (node->rank + 1);
-    return ls__memory_create(comm, node, bytes, begin < bytes ? begin : bytes, end < bytes ? end : bytes, what, base, out);
+    ls__range mine = {begin < bytes ? begin : bytes, end < bytes ? end : bytes};
+    return ls__memory_create(comm, node, bytes, 1, &mine, what, base, out);
 }
 
 void ls_comm_memory_destroy(ls_comm_memory *memory) {
