@@ -30,7 +30,7 @@ fail() {
 
 eventually() {
   local attempt
-  for attempt in {1..400}; do
+  for attempt in {1..800}; do
     "$@" && return
     sleep 0.05
   done
@@ -46,7 +46,7 @@ sort "$folder/places" | diff - <(for rank in {0..5}; do echo "rank $rank of 6 on
 step_is_told() { grep -q '"step": [1-9][0-9]' "$folder/run/status.json" 2>/dev/null; }
 mkdir "$folder/run"
 printf 'n%d slots=2\n' 1 2 3 >"$folder/hosts"
-timeout 100 "$source/launch/lockstep-run" --hostfile "$folder/hosts" --agent "$NODES_AGENT" --lockstep "$program" \
+timeout 200 "$source/launch/lockstep-run" --hostfile "$folder/hosts" --agent "$NODES_AGENT" --lockstep "$program" \
   --run-dir "$folder/run" --backoff 0.1 --silence 1 --max-restarts 2 train "$folder/run" 6 2>"$folder/said" &
 supervisor=$!
 eventually step_is_told

@@ -66,7 +66,7 @@ expect() { "$@" || fail "not so: $*"; }
 # Waits until a command succeeds; it is the test's time limit and no measurement.
 eventually() {
   local attempt
-  for attempt in {1..200}; do
+  for attempt in {1..800}; do
     "$@" >/dev/null 2>&1 && return
     sleep 0.05
   done
@@ -208,7 +208,7 @@ case_dry_run() {
 # ---- signals ----
 
 convert() { # SIGNAL
-  begin "convert-$1" <<<'saw() { [[ $1 != USR2 ]] || exit 75; }; work 20; exit 0'
+  begin "convert-$1" <<<'saw() { [[ $1 != USR2 ]] || exit 75; }; work 100; exit 0'
   start
   eventually test -s "$FAKE/ready"
   kill "-$1" "$supervisor"
@@ -218,7 +218,7 @@ convert() { # SIGNAL
 }
 
 case_save_and_go_on() {
-  begin save-and-go-on <<<'saw() { exit 0; }; work 20; exit 1'
+  begin save-and-go-on <<<'saw() { exit 0; }; work 100; exit 1'
   start
   eventually test -s "$FAKE/ready"
   kill -USR1 "$supervisor"
@@ -227,7 +227,7 @@ case_save_and_go_on() {
 }
 
 case_second_signal() {
-  begin second-signal <<<'rank 0; work 60; exit 0'
+  begin second-signal <<<'rank 0; work 300; exit 0'
   start --grace 0.5
   eventually test -s "$FAKE/ready"
   kill "$supervisor"
@@ -241,7 +241,7 @@ case_second_signal() {
 }
 
 case_second_interrupt() {
-  begin interrupted-twice <<<'work 60'
+  begin interrupted-twice <<<'work 300'
   start --grace 0.5
   eventually test -s "$FAKE/ready"
   kill -INT "$supervisor"
@@ -260,7 +260,7 @@ case_stop_in_backoff() {
 }
 
 case_death_while_stopping() {
-  begin death-while-stopping <<<'saw() { exit 1; }; work 20'
+  begin death-while-stopping <<<'saw() { exit 1; }; work 100'
   start
   eventually test -s "$FAKE/ready"
   kill "$supervisor"
@@ -272,7 +272,7 @@ case_death_while_stopping() {
 # ---- nothing is left ----
 
 case_supervisor_killed() {
-  begin supervisor-killed <<<'rank 0; rank 1; kill -STOP $(tail -n 1 "$FAKE/ranks"); work 60'
+  begin supervisor-killed <<<'rank 0; rank 1; kill -STOP $(tail -n 1 "$FAKE/ranks"); work 300'
   start
   eventually test -s "$FAKE/ready"
   expect one_folder_of "$supervisor"
@@ -285,8 +285,8 @@ case_supervisor_killed() {
   eventually no_folder_of "$supervisor"
 }
 
-case_mpirun_hangs() {
-  begin mpirun-hangs <<<'((start == 1)) || exit 0; rank 0; sleep 1.2; kill -KILL $(cat "$FAKE/ranks"); work 60'
+case_mpirun_hangs() { # its rank lives long enough to be seen, also by a supervisor on a busy machine
+  begin mpirun-hangs <<<'((start == 1)) || exit 0; rank 0; sleep 5; kill -KILL $(cat "$FAKE/ranks"); work 300'
   start --grace 0.2
   ends_with 0
   started 2
@@ -326,7 +326,7 @@ case_hosts() {
   expect test ! -e "$FAKE/starts"
   said "will not do: at least 1 rank"
 
-  begin silent-host <<<'((start == 1)) || exit 0; status 5; rank 0; echo n2 >"$FAKE/gone"; work 60'
+  begin silent-host <<<'((start == 1)) || exit 0; status 5; rank 0; echo n2 >"$FAKE/gone"; work 300'
   printf 'n1\nn2\n' >"$FAKE/list"
   : >"$FAKE/gone"
   cp "$folder/hosts/ping" "$FAKE/ping"
@@ -364,7 +364,7 @@ case_real() {
 trap 'exit 75' USR2
 echo "$$" >>"$FAKE/pids"
 echo "$OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE: $*"
-for _ in {1..600}; do sleep 0.05; done
+for _ in {1..2000}; do sleep 0.05; done
 END
   chmod +x "$FAKE/rank"
   options=(-n 2 --lockstep "$FAKE/rank" --backoff 0.1)
