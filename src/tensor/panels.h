@@ -51,7 +51,7 @@ static inline size_t ls__conv_panels_size(const ls_window *window) {
     return window->groups * ls__group_size(window);
 }
 
-/* Translation from and to the rows of files, (out, in) and (filters, channels / groups, kh, kw), padding written too. */
+/* From and to the rows of files, (out, in) and (filters, channels / groups, kh, kw); import writes the padding too. */
 void LS_REAL(ls__panels_import)(size_t out, size_t in, const real *rows, real *weight);
 void LS_REAL(ls__panels_export)(size_t out, size_t in, const real *weight, real *rows);
 void LS_REAL(ls__conv_panels_import)(const ls_window *window, const real *rows, real *weight);

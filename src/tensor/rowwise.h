@@ -8,8 +8,6 @@
 
 #include "tensor/functions.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 /* Items of work below which waking the team costs more than it gives. */
 enum { WORTH_SHARING = 1 << 14 };
 
