@@ -2,12 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "lockstep/file.h"
 
 const char *ls_report_number(double number, char out[32]) {
     enum { SIZE = 32 };
@@ -111,28 +111,10 @@ ls_status ls__json_finish(ls__json *json) {
     return json->status;
 }
 
-static ls_status write_file(const char *path, const ls_text *text, bool durable) {
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot be opened for writing: %s", path, strerror(errno));
-    size_t done = 0;
-    while (done < text->length) {
-        ssize_t now = write(file, text->bytes + done, text->length - done);
-        if (now < 0 && errno == EINTR) continue;
-        if (now < 0) break;
-        done += (size_t)now;
-    }
-    int failure = done < text->length || (durable && fsync(file) != 0) ? errno : 0;
-    if (close(file) != 0 && !failure) failure = errno;
-    return failure ? LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", path, strerror(failure)) : LS_OK;
-}
-
 ls_status ls__replace_file(const char *path, const ls_text *text, bool durable) {
-    char beside[4096];
-    int length = snprintf(beside, sizeof beside, "%s.new", path);
-    if (length < 0 || (size_t)length >= sizeof beside) return LS_FAIL(LS_ERR_IO, "%s: the path is too long", path);
-    LS_TRY(write_file(beside, text, durable));
-    if (rename(beside, path) != 0) return LS_FAIL(LS_ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));
-    return LS_OK;
+    ls_new_file file;
+    LS_TRY(ls_new_file_open(&file, path));
+    return ls_new_file_finish(&file, ls_new_file_write(&file, text->bytes, text->length), durable);
 }
 
 ls_status ls__json_read(const char *path, json_t **out) {
