@@ -95,11 +95,16 @@ size_t ls__node_bytes(void);
 /** Loads what fits into `cache` bytes on this node, and checks it. Collective. */
 ls_status ls__storage_load(ls_storage *storage, size_t cache, ls_logger *log) LS_MUST_USE;
 
+/** A window of an epoch: its number, and the positions that it holds. */
+typedef struct ls_window_range {
+    uint64_t window, first, count;
+} ls_window_range;
+
 /**
  * The window of `sampler->window` blocks that a position of an epoch lies in, and the block (of the file's order) that
  * is `at`-th in an epoch. Orders but block shuffling are taken as file order. Pure.
  */
-uint64_t ls__sampler_window(const ls_sampler *sampler, uint32_t epoch, uint64_t position);
+ls_window_range ls__sampler_window(const ls_sampler *sampler, uint32_t epoch, uint64_t position);
 uint64_t ls__sampler_block(const ls_sampler *sampler, uint32_t epoch, uint64_t at);
 
 /** The digest of all columns; the same on all ranks. Collective. */

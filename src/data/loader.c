@@ -64,7 +64,7 @@ static ls_status stored_row(const ls_loader *l, size_t field, const run *r, size
         *out = column->rows + ls__dataset_row(l->set, sample) * column->row_bytes;
         return LS_OK;
     }
-    if (l->stream) return ls__stream_row(l->stream, field, r->epoch, r->first + i, sample, out);
+    if (l->stream) return ls__stream_row(l->stream, field, r->epoch, r->first + i, sample, scratch, out);
     *out = scratch;
     return ls__storage_read(l->set->storage, column, ls__dataset_row(l->set, sample), 1, scratch);
 }
@@ -91,26 +91,28 @@ static ls_status index_fail(const ls_dataset *set, const ls_column *column, uint
     return ls__row_fail(set->storage, column, row, "holds a number that is no index");
 }
 
-static ls_status pack_field(const ls_loader *l, size_t at, const run *r, const buffers *b, void *scratch) {
+static ls_status pack_row(const ls_loader *l, size_t at, const run *r, size_t i, const buffers *b, void *scratch) {
     const ls_loader_field *f = &l->field[at];
     const ls_column *column = ls__dataset_column(l->set, f->field);
     size_t size = ls_shape_size(l->set->field[f->field].shape), misfit = 0;
-    unsigned char *out = b->field[at];
-    for (size_t i = 0; i < r->count; i++, out += 4 * size) {
-        const void *row = NULL;
-        if (column->rows && i + FETCH_AHEAD < r->count) fetch(l, column, b->sample[i + FETCH_AHEAD]);
-        LS_TRY(stored_row(l, f->field, r, i, b, scratch, &row));
-        if (f->buffer == LS_BUFFER_FLOAT)
-            pack_floats(l, f, column, r, i, row, (float *)(void *)out);
-        else if (!ls__pack_indices(column->dtype, size, row, f->entries, (int32_t *)(void *)out, &misfit))
-            return index_fail(l->set, column, b->sample[i], f->entries);
-    }
+    unsigned char *out = (unsigned char *)b->field[at] + 4 * size * i;
+    const void *row = NULL;
+    if (column->rows && i + FETCH_AHEAD < r->count) fetch(l, column, b->sample[i + FETCH_AHEAD]);
+    LS_TRY(stored_row(l, f->field, r, i, b, scratch, &row));
+    if (f->buffer == LS_BUFFER_FLOAT)
+        pack_floats(l, f, column, r, i, row, (float *)(void *)out);
+    else if (!ls__pack_indices(column->dtype, size, row, f->entries, (int32_t *)(void *)out, &misfit))
+        return index_fail(l->set, column, b->sample[i], f->entries);
     return LS_OK;
 }
 
+/* Sample by sample: what lies behind the present one is needed no more, also where a batch is longer than a window. */
 static ls_status pack(const ls_loader *l, const run *r, buffers *b, void *scratch) {
     ls_sampler_run(&l->sampler, r->epoch, r->first, r->count, b->sample);
-    for (size_t i = 0; i < l->fields; i++) LS_TRY(pack_field(l, i, r, b, scratch));
+    for (size_t i = 0; i < r->count; i++) {
+        if (l->stream) ls__stream_pass(l->stream, r->epoch, r->first + i);
+        for (size_t k = 0; k < l->fields; k++) LS_TRY(pack_row(l, k, r, i, b, scratch));
+    }
     b->of = *r;
     return LS_OK;
 }
@@ -269,8 +271,10 @@ ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) {
         status = create_local(l, plan);
     }
     status = ls_comm_agree(plan->comm, status);
+    size_t batch = plan->batch ? plan->batch : plan->capacity * ls_comm_size(plan->comm);
     if (status == LS_OK)
-        status = ls__stream_create(plan->dataset, &plan->sampler, plan->cache, plan->comm, plan->log, &l->stream);
+        status =
+            ls__stream_create(plan->dataset, &plan->sampler, plan->cache, batch, plan->comm, plan->log, &l->stream);
     if (status != LS_OK) {
         ls_loader_destroy(l);
         return status;

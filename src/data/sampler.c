@@ -83,10 +83,21 @@ static void run_blocks(const ls_sampler *s, uint32_t epoch, uint64_t first, size
     }
 }
 
-uint64_t ls__sampler_window(const ls_sampler *s, uint32_t epoch, uint64_t position) {
-    if (s->shuffle != LS_SHUFFLE_BLOCK) return position / (s->block * s->window);
+ls_window_range ls__sampler_window(const ls_sampler *s, uint32_t epoch, uint64_t position) {
+    ls_window_range range;
+    if (s->shuffle != LS_SHUFFLE_BLOCK) {
+        uint64_t size = s->block * s->window;
+        range.window = position / size;
+        range.first = range.window * size;
+        range.count = s->samples - range.first < size ? s->samples - range.first : size;
+        return range;
+    }
     blocks b = blocks_of(s, epoch);
-    return unit_at(&b, position, b.window);
+    range.window = unit_at(&b, position, b.window);
+    window_view v = view_window(s, &b, epoch, range.window);
+    range.first = v.first;
+    range.count = v.count;
+    return range;
 }
 
 uint64_t ls__sampler_block(const ls_sampler *s, uint32_t epoch, uint64_t at) {

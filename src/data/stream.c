@@ -8,13 +8,17 @@
 
 #include "lockstep/random.h"
 
+enum { HELD = 2 }; /* windows in memory */
+
 struct ls_stream {
     const ls_dataset *set;
     ls_sampler sampler;
     ls_comm *comm;
     uint64_t blocks, windows; /* in an epoch */
-    uint64_t halves;          /* windows that are held: 1 or 2 */
     size_t *offset;           /* of a field's rows within a slot; SIZE_MAX: in memory */
+    ls_window_range here;     /* the window that was last asked for */
+    uint32_t here_epoch;
+    ls_permutation order; /* of the blocks of that epoch */
     size_t slot_bytes;
     /* of the node */
     ls_comm_memory *memory;
@@ -33,12 +37,23 @@ static void rest_a_moment(void) {
     nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
 }
 
-static uint64_t window_of(const ls_stream *s, uint32_t epoch, uint64_t position) {
-    return (uint64_t)epoch * s->windows + ls__sampler_window(&s->sampler, epoch, position);
+static bool is_here(const ls_stream *s, uint32_t epoch, uint64_t position) {
+    return s->here.count > 0 && epoch == s->here_epoch && position >= s->here.first &&
+           position - s->here.first < s->here.count;
+}
+
+/* The number of the window around a position; looked up where it is another one than before. */
+static uint64_t window_of(ls_stream *s, uint32_t epoch, uint64_t position) {
+    if (!is_here(s, epoch, position)) {
+        s->here = ls__sampler_window(&s->sampler, epoch, position);
+        s->here_epoch = epoch;
+        s->order = ls_permutation_make(s->sampler.seed, LS_PURPOSE_BLOCKS, epoch, s->blocks);
+    }
+    return (uint64_t)epoch * s->windows + s->here.window;
 }
 
 static uint64_t slot_of(const ls_stream *s, uint64_t window, uint64_t in_window) {
-    return window % s->halves * s->sampler.window + in_window;
+    return window % HELD * s->sampler.window + in_window;
 }
 
 /* ---- the thread: reads blocks -------------------------------------------------------------------------------------
@@ -46,9 +61,9 @@ static uint64_t slot_of(const ls_stream *s, uint64_t window, uint64_t in_window)
 
 /* True once every rank has left the window that holds this one's slots. */
 static bool room_for(const ls_stream *s, uint64_t window) {
-    if (window < s->start + s->halves) return true;
+    if (window < s->start + HELD) return true;
     for (size_t r = 0; r < ls_comm_memory_size(s->memory); r++)
-        if (atomic_load_explicit(&s->passed[r], memory_order_acquire) + s->halves <= window) return false;
+        if (atomic_load_explicit(&s->passed[r], memory_order_acquire) + HELD <= window) return false;
     return true;
 }
 
@@ -129,13 +144,17 @@ static ls_status plan_slots(ls_stream *s) {
     return LS_OK;
 }
 
-static ls_status plan(ls_stream *s, size_t cache, bool *possible) {
+/*
+ * Ranks wait for each other at the end of a batch, so what one needs for it must never wait for another to get there:
+ * a batch touches two windows at most, which is certain where it is a block shorter than a window.
+ */
+static ls_status plan(ls_stream *s, size_t cache, size_t batch, ls_logger *log, bool *possible) {
     *possible = false;
     if (s->sampler.shuffle != LS_SHUFFLE_BLOCK && s->sampler.shuffle != LS_SHUFFLE_NONE) return LS_OK;
     LS_TRY(plan_slots(s));
     if (s->slot_bytes == 0) return LS_OK;
     s->blocks = (s->sampler.samples + s->sampler.block - 1) / s->sampler.block;
-    if (s->sampler.window > s->blocks) s->sampler.window = s->blocks;
+    if (s->sampler.window > s->blocks) s->sampler.window = s->blocks; /* the same order, in less memory */
     s->windows = (s->blocks + s->sampler.window - 1) / s->sampler.window;
     uint64_t bytes = s->sampler.window * s->slot_bytes;
     if (bytes > cache)
@@ -144,14 +163,19 @@ static ls_status plan(ls_stream *s, size_t cache, bool *possible) {
             "%s: a window of %llu bytes does not fit into %zu bytes of data.cache; raise data.cache or lower "
             "data.window",
             s->set->name, (unsigned long long)bytes, cache);
-    s->halves = 2 * bytes <= cache ? 2 : 1;
-    *possible = true;
+    *possible = HELD * bytes <= cache && batch <= (s->sampler.window - 1) * s->sampler.block;
+    if (!*possible)
+        ls_logger_say(
+            log, LS_LOG_WARNING,
+            "%s: samples are read one by one; reading ahead takes %llu bytes of data.cache (two windows) and a "
+            "data.window longer than a batch",
+            s->set->name, (unsigned long long)(HELD * bytes));
     return LS_OK;
 }
 
 /* ready | passed | failed | slots */
 static ls_status take_memory(ls_stream *s, ls_logger *log, bool *possible) {
-    uint64_t slots = s->halves * s->sampler.window;
+    uint64_t slots = HELD * s->sampler.window;
     size_t words = ls_round_up((slots + ls_comm_node_size(s->comm) + 1) * sizeof *s->ready, LS_ALIGNMENT);
     void *base = NULL;
     ls_status status =
@@ -170,8 +194,8 @@ static ls_status take_memory(ls_stream *s, ls_logger *log, bool *possible) {
     return LS_OK;
 }
 
-ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, ls_comm *comm,
-                            ls_logger *log, ls_stream **out) {
+ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, size_t batch,
+                            ls_comm *comm, ls_logger *log, ls_stream **out) {
     *out = NULL;
     bool possible = false;
     ls_stream *s = calloc(1, sizeof *s);
@@ -180,7 +204,7 @@ ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler
         s->set = dataset;
         s->sampler = *sampler;
         s->comm = comm;
-        status = plan(s, cache ? cache : ls__node_bytes() / 4, &possible);
+        status = plan(s, cache ? cache : ls__node_bytes() / 4, batch, log, &possible);
     } else {
         status = LS_FAIL(LS_ERR_MEMORY, "no memory for a stream");
     }
@@ -208,17 +232,18 @@ void ls__stream_destroy(ls_stream *stream) {
 ls_status ls__stream_seek(ls_stream *stream, uint32_t epoch, uint64_t position) {
     end_thread(stream);
     LS_TRY(ls_comm_memory_barrier(stream->memory));
+    stream->here.count = 0;
     stream->start = window_of(stream, epoch, position);
     size_t rank = ls_comm_memory_rank(stream->memory);
     atomic_store(&stream->passed[rank], stream->start);
-    for (uint64_t i = 0; rank == 0 && i < stream->halves * stream->sampler.window; i++)
-        atomic_store(&stream->ready[i], 0);
+    for (uint64_t i = 0; rank == 0 && i < HELD * stream->sampler.window; i++) atomic_store(&stream->ready[i], 0);
     if (rank == 0) atomic_store(stream->failed, 0);
     LS_TRY(ls_comm_memory_barrier(stream->memory));
     return ls_comm_agree(stream->comm, begin_thread(stream));
 }
 
 void ls__stream_pass(ls_stream *stream, uint32_t epoch, uint64_t position) {
+    if (is_here(stream, epoch, position)) return;
     uint64_t window = window_of(stream, epoch, position);
     _Atomic uint64_t *mine = &stream->passed[ls_comm_memory_rank(stream->memory)];
     if (window > atomic_load(mine)) atomic_store_explicit(mine, window, memory_order_release);
@@ -235,23 +260,25 @@ static ls_status reading_failed(ls_stream *s) {
     return status;
 }
 
-/* Where a block stands in the order of an epoch. */
-static uint64_t place_of_block(const ls_stream *s, uint32_t epoch, uint64_t block) {
-    if (s->sampler.shuffle != LS_SHUFFLE_BLOCK) return block;
-    ls_permutation order = ls_permutation_make(s->sampler.seed, LS_PURPOSE_BLOCKS, epoch, s->blocks);
-    return ls_permutation_find(&order, block);
+/* Where a block of the present epoch stands in its window. */
+static uint64_t place_in_window(const ls_stream *s, uint64_t block) {
+    bool permuted = s->sampler.shuffle == LS_SHUFFLE_BLOCK;
+    return (permuted ? ls_permutation_find(&s->order, block) : block) % s->sampler.window;
 }
 
 ls_status ls__stream_row(ls_stream *stream, size_t field, uint32_t epoch, uint64_t position, uint64_t sample,
-                         const void **out) {
-    uint64_t window = window_of(stream, epoch, position), block = sample / stream->sampler.block;
-    uint64_t in_window = place_of_block(stream, epoch, block) % stream->sampler.window;
-    uint64_t slot = slot_of(stream, window, in_window);
+                         void *scratch, const void **out) {
+    const ls_column *column = ls__dataset_column(stream->set, field);
+    uint64_t window = window_of(stream, epoch, position);
+    if (window < atomic_load(&stream->passed[ls_comm_memory_rank(stream->memory)])) {
+        *out = scratch;
+        return ls__storage_read(stream->set->storage, column, ls__dataset_row(stream->set, sample), 1, scratch);
+    }
+    uint64_t slot = slot_of(stream, window, place_in_window(stream, sample / stream->sampler.block));
     while (atomic_load_explicit(&stream->ready[slot], memory_order_acquire) != window + 1) {
         if (atomic_load(stream->failed)) return reading_failed(stream);
         rest_a_moment();
     }
-    const ls_column *column = ls__dataset_column(stream->set, field);
     *out = stream->slots + slot * stream->slot_bytes + stream->offset[field] +
            sample % stream->sampler.block * column->row_bytes;
     return LS_OK;
