@@ -225,6 +225,13 @@ void ls_preprocess_apply(const ls_preprocess *preprocess, size_t rows, const flo
 /** x = f^-1(z): predictions and targets in original units. A constant feature comes back as its constant. */
 void ls_preprocess_invert(const ls_preprocess *preprocess, size_t rows, const float *z, float *x);
 
+/**
+ * The numbers behind apply, to be written elsewhere: z = (x - shift) factor, one of each per element of a sample, or,
+ * where `matrix` is not NULL, z = (x - shift) matrix, (size, size) row-major. All are NULL for `none`. Borrowed.
+ */
+void ls_preprocess_tables(const ls_preprocess *preprocess, const float **shift, const float **factor,
+                          const float **matrix);
+
 /* ---- augmentation --------------------------------------------------------------------------------------------- */
 
 extern const ls_family ls_augment_family; /* flip, shift, noise */

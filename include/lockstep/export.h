@@ -15,6 +15,7 @@
 #ifndef LOCKSTEP_EXPORT_H
 #define LOCKSTEP_EXPORT_H
 
+#include "lockstep/data.h"
 #include "lockstep/graph.h"
 
 /**
@@ -26,6 +27,9 @@ typedef struct ls_export_affine {
     const float *factor; /* (size) */
     const float *matrix; /* (size, size), row-major */
 } ls_export_affine;
+
+/** That of a preprocessing; NULL, or `none`, does nothing. Borrows from it. */
+ls_export_affine ls_export_affine_of(const ls_preprocess *preprocess);
 
 /** An input of the graph whose values are preprocessed. Inputs that are not listed are taken as they are. */
 typedef struct ls_export_input {

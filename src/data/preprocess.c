@@ -227,3 +227,11 @@ void ls_preprocess_invert(const ls_preprocess *preprocess, size_t rows, const fl
     }
     for (size_t r = 0; r < rows; r++) invert_row(preprocess, z + r * size, x + r * size);
 }
+
+void ls_preprocess_tables(const ls_preprocess *preprocess, const float **shift, const float **factor,
+                          const float **matrix) {
+    bool identity = ls_preprocess_is_identity(preprocess);
+    *shift = identity ? NULL : preprocess->shift_single;
+    *matrix = identity ? NULL : preprocess->matrix;
+    *factor = identity || preprocess->matrix ? NULL : preprocess->factor_single;
+}

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "choose.h"
 #include "graphs.h"
 #include "lockstep/export.h"
 
@@ -242,6 +243,39 @@ static void targets_that_were_whitened_are_refused(void **state) {
     support_graph_destroy(&n.g);
 }
 
+/* What apply computes is what the tables say. */
+static void tables_are_those_of_the_preprocessing(void **state) {
+    (void)state;
+    ls_pool *pool = NULL;
+    assert_works(ls_pool_create(&pool));
+    for (const ls_type *const *type = ls_preprocess_family.types; *type; type++) {
+        enum { SIZE = 3 };
+        ls_choice choice = support_choose(pool, &ls_preprocess_family, (*type)->name, NULL);
+        ls_preprocess *p = NULL;
+        assert_works(ls_preprocess_create(&choice, (ls_shape){1, {SIZE}}, &p));
+        for (size_t s = 0; s < ls_preprocess_statistics(p); s++) {
+            const ls_statistic *statistic = ls_preprocess_statistic(p, s);
+            for (size_t i = 0; i < ls_shape_size(statistic->shape); i++)
+                statistic->values[i] = 1 + (double)s + 0.3 * (double)i;
+        }
+        assert_works(ls_preprocess_ready(p));
+        const float x[SIZE] = {0.5f, -2, 7};
+        float expected[SIZE], z[SIZE];
+        ls_preprocess_apply(p, 1, x, expected);
+        ls_export_affine affine = ls_export_affine_of(p);
+        for (size_t j = 0; j < SIZE; j++) {
+            z[j] = affine.matrix ? 0 : x[j] - (affine.shift ? affine.shift[j] : 0);
+            if (affine.factor) z[j] *= affine.factor[j];
+            for (size_t k = 0; affine.matrix && k < SIZE; k++)
+                z[j] += (x[k] - affine.shift[k]) * affine.matrix[k * SIZE + j];
+        }
+        assert_memory_equal(z, expected, sizeof z);
+        ls_preprocess_destroy(p);
+    }
+    assert_null(ls_export_affine_of(NULL).shift);
+    ls_pool_destroy(pool);
+}
+
 /* ---- safetensors -------------------------------------------------------------------------------------------- */
 
 static char *read_whole(const char *path, size_t *length) {
@@ -307,6 +341,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_operator_reads_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_network_reads_back_from_raw_inputs_to_original_units, set_up, tear_down),
         cmocka_unit_test_setup_teardown(targets_that_were_whitened_are_refused, set_up, tear_down),
+        cmocka_unit_test(tables_are_those_of_the_preprocessing),
         cmocka_unit_test_setup_teardown(safetensors_are_header_and_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_lists_parameters_and_preprocessing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_must_differ, set_up, tear_down),
