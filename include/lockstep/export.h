@@ -53,7 +53,7 @@ const char *ls_export_onnx_missing(void);
 /**
  * Writes an ONNX file (ir_version 7, opset 13). Its inputs are float, or int64 for tokens, with a free first axis
  * called "batch"; names are those of the graph, weights are called "dense_1/weight". LS_ERR_DATA where the output
- * depends on an operator that ONNX has no words for, naming it, or the network exceeds the 2 GB that the format can hold.
+ * depends on an operator that ONNX has no words for, naming it, or the network exceeds the format's 2 GB.
  */
 ls_status ls_export_onnx(const char *path, const ls_export *what) LS_MUST_USE;
 

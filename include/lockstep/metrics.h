@@ -14,16 +14,11 @@
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 
-#include "lockstep/options.h"
+#include "lockstep/model.h"
 #include "lockstep/sum.h"
 
-/** What predictions are compared with; the loss decides. Bits, for sets of them. */
-typedef enum ls_target {
-    LS_TARGET_CLASSES = 1, /* one class a sample; a prediction holds a score per class */
-    LS_TARGET_LABELS = 2,  /* yes or no per output; a prediction holds a logit per output, yes where it is above 0 */
-    LS_TARGET_VALUES = 4,  /* a number per output */
-    LS_TARGET_PAIRS = 8,   /* a true and a corrupt input, one score each */
-} ls_target;
+/** What predictions are compared with: the loss decides. */
+typedef ls_loss_target ls_target;
 
 /** Some samples with what the model says of them. Arrays are borrowed; those that `target` does not use are NULL. */
 typedef struct ls_metric_view {
@@ -31,7 +26,7 @@ typedef struct ls_metric_view {
     size_t rows, outputs;
     const float *prediction; /* (rows, outputs) scores, logits or values, in the units of `values` */
     const int32_t *classes;  /* CLASSES: (rows), each in 0 .. outputs - 1 */
-    const float *values;     /* LABELS: (rows, outputs) of 0 and 1; VALUES: (rows, outputs) */
+    const float *values;     /* LABELS: (rows, outputs) of 0 and 1, a logit above 0 says 1; VALUES: (rows, outputs) */
     const float *corrupt;    /* PAIRS: (rows, outputs) scores of the corrupt inputs */
     const float *weights;    /* (rows) how much each sample counts, or NULL: 1 */
 } ls_metric_view;
@@ -39,7 +34,7 @@ typedef struct ls_metric_view {
 typedef struct ls_metric_type {
     ls_type type;
     bool higher_is_better;
-    unsigned targets; /* the ls_target bits it has a meaning for */
+    unsigned targets; /* the ls_loss_target bits it has a meaning for */
 
     /** How many sums it keeps for so many outputs. */
     size_t (*sums)(size_t outputs);

@@ -49,7 +49,7 @@ size_t ls_metric_argmax(const float *scores, size_t outputs) {
 }
 
 void ls_confusion_count(const ls_metric_view *view, uint64_t *counts) {
-    assert(view->target == LS_TARGET_CLASSES);
+    assert(view->target == LS_LOSS_CLASSES);
     for (size_t row = 0; row < view->rows; row++) {
         size_t predicted = ls_metric_argmax(view->prediction + row * view->outputs, view->outputs);
         counts[(size_t)view->classes[row] * view->outputs + predicted]++;
@@ -102,7 +102,7 @@ static bool is_yes(float label) {
 double ls__row_error(const ls_metric_view *view, size_t row, size_t unused) {
     (void)unused;
     const float *prediction = view->prediction + row * view->outputs;
-    if (view->target == LS_TARGET_CLASSES)
+    if (view->target == LS_LOSS_CLASSES)
         return ls_metric_argmax(prediction, view->outputs) == (size_t)view->classes[row] ? 0 : 1;
     const float *labels = view->values + row * view->outputs;
     double wrong = 0;
@@ -123,7 +123,7 @@ void ls__class_accumulate(const void *options, const ls_metric_view *view, ls_su
     for (size_t row = 0; row < view->rows; row++) {
         const float *prediction = view->prediction + row * view->outputs;
         double weight = ls__sample_weight(view, row);
-        bool classes = view->target == LS_TARGET_CLASSES;
+        bool classes = view->target == LS_LOSS_CLASSES;
         size_t best = classes ? ls_metric_argmax(prediction, view->outputs) : 0;
         for (size_t j = 0; j < view->outputs; j++) {
             bool predicted = classes ? j == best : says_yes(prediction[j]);

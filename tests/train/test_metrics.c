@@ -68,7 +68,7 @@ static void assert_near(double a, double b) {
 static const float scores[] = {3, 1, 0, /**/ 0, 2, 1, /**/ 0, 2, 1, /**/ -3, -2, -1};
 static const int32_t classes[] = {0, 1, 2, 2};
 static const ls_metric_view by_class = {
-    .target = LS_TARGET_CLASSES, .rows = 4, .outputs = 3, .prediction = scores, .classes = classes};
+    .target = LS_LOSS_CLASSES, .rows = 4, .outputs = 3, .prediction = scores, .classes = classes};
 
 static void classes_are_counted(void **state) {
     (void)state;
@@ -93,8 +93,7 @@ static void of_equal_scores_the_lowest_index_wins(void **state) {
     const float equal[] = {1, 1, 1};
     assert_int_equal(ls_metric_argmax(equal, 3), 0);
     const int32_t first = 0, last = 2;
-    ls_metric_view view = {
-        .target = LS_TARGET_CLASSES, .rows = 1, .outputs = 3, .prediction = equal, .classes = &first};
+    ls_metric_view view = {.target = LS_LOSS_CLASSES, .rows = 1, .outputs = 3, .prediction = equal, .classes = &first};
     ls_choice two = support_choose(pool, &ls_metrics, "top_k", "k", "2", NULL);
     assert_near(measure("accuracy", &view), 1);
     assert_near(measure_in(&two, &view, 1), 1);
@@ -108,7 +107,7 @@ static void classes_that_never_occur_do_not_enter_the_mean(void **state) {
     const float two_of_three[] = {2, 1, -9, /**/ 1, 2, -9};
     const int32_t actual[] = {0, 0};
     ls_metric_view view = {
-        .target = LS_TARGET_CLASSES, .rows = 2, .outputs = 3, .prediction = two_of_three, .classes = actual};
+        .target = LS_LOSS_CLASSES, .rows = 2, .outputs = 3, .prediction = two_of_three, .classes = actual};
     assert_near(measure("precision", &view), (1 + 0) / 2.0);
     assert_near(measure("recall", &view), (0.5 + 0) / 2);
 }
@@ -117,8 +116,7 @@ static void labels_are_decided_at_logit_0(void **state) {
     (void)state;
     const float logits[] = {-1, 2, 0.1f, 0};
     const float labels[] = {0, 1, 0, 1};
-    ls_metric_view single = {
-        .target = LS_TARGET_LABELS, .rows = 4, .outputs = 1, .prediction = logits, .values = labels};
+    ls_metric_view single = {.target = LS_LOSS_LABELS, .rows = 4, .outputs = 1, .prediction = logits, .values = labels};
     assert_near(measure("accuracy", &single), 0.5);
     assert_near(measure("error", &single), 0.5);
     assert_near(measure("precision", &single), 0.5); /* yes was said of 2, of which 1 was */
@@ -133,7 +131,7 @@ static void regression_is_measured_over_the_whole_set(void **state) {
     (void)state;
     const float prediction[] = {1, 2, 3, 5}, values[] = {1, 4, 3, 4};
     ls_metric_view view = {
-        .target = LS_TARGET_VALUES, .rows = 4, .outputs = 1, .prediction = prediction, .values = values};
+        .target = LS_LOSS_VALUES, .rows = 4, .outputs = 1, .prediction = prediction, .values = values};
     assert_near(measure("mse", &view), 5.0 / 4);
     assert_near(measure("mae", &view), 3.0 / 4);
     assert_near(measure("r2", &view), 1 - 5.0 / 6);
@@ -151,7 +149,7 @@ static void regression_is_measured_over_the_whole_set(void **state) {
 static void pairs_succeed_when_the_true_one_scores_higher(void **state) {
     (void)state;
     const float s[] = {1, 2, 3}, corrupt[] = {0, 2, 4};
-    ls_metric_view view = {.target = LS_TARGET_PAIRS, .rows = 3, .outputs = 1, .prediction = s, .corrupt = corrupt};
+    ls_metric_view view = {.target = LS_LOSS_PAIRS, .rows = 3, .outputs = 1, .prediction = s, .corrupt = corrupt};
     assert_near(measure("pair_accuracy", &view), 1.0 / 3);
 }
 
@@ -192,7 +190,7 @@ static void every_metric_has_the_same_bits_for_any_cut(void **state) {
     for (const ls_type *const *type = ls_metrics.types; *type; type++) {
         ls_choice choice;
         assert_works(ls_choice_make(&ls_metrics, *type, pool, &choice));
-        for (unsigned target = 1; target <= LS_TARGET_PAIRS; target *= 2) {
+        for (unsigned target = 1; target <= LS_LOSS_PAIRS; target *= 2) {
             if (!(ls_metric_of(&choice)->targets & target)) continue;
             ls_metric_view view = {.target = (ls_target)target,
                                    .rows = ROWS,
@@ -201,7 +199,7 @@ static void every_metric_has_the_same_bits_for_any_cut(void **state) {
                                    .classes = actual,
                                    .corrupt = values,
                                    .weights = weights,
-                                   .values = target == LS_TARGET_LABELS ? labels : values};
+                                   .values = target == LS_LOSS_LABELS ? labels : values};
             double whole = measure_in(&choice, &view, 1);
             assert_true(isfinite(whole));
             for (size_t parts = 2; parts < 9; parts += 2) assert_true(measure_in(&choice, &view, parts) == whole);
@@ -215,14 +213,14 @@ static void metrics_without_a_meaning_are_refused(void **state) {
                          support_choose(pool, &ls_metrics, "mse", NULL)};
     ls_choices list = {2, items};
     assert_refuses(
-        ls_metrics_check(&list, LS_TARGET_CLASSES, "cross_entropy"), LS_ERR_CONFIG,
+        ls_metrics_check(&list, LS_LOSS_CLASSES, "cross_entropy"), LS_ERR_CONFIG,
         "test.yaml:1:1: the metric mse has no meaning with the loss cross_entropy; allowed: accuracy, error");
-    assert_refuses(ls_metrics_check(&list, LS_TARGET_PAIRS, "margin"), LS_ERR_CONFIG, "allowed: pair_accuracy");
+    assert_refuses(ls_metrics_check(&list, LS_LOSS_PAIRS, "margin"), LS_ERR_CONFIG, "allowed: pair_accuracy");
     list.count = 1;
-    assert_works(ls_metrics_check(&list, LS_TARGET_CLASSES, "cross_entropy"));
+    assert_works(ls_metrics_check(&list, LS_LOSS_CLASSES, "cross_entropy"));
     ls_choice twice[] = {items[0], items[0]};
     ls_choices same = {2, twice};
-    assert_refuses(ls_metrics_check(&same, LS_TARGET_CLASSES, "hinge"), LS_ERR_CONFIG, "accuracy is listed twice");
+    assert_refuses(ls_metrics_check(&same, LS_LOSS_CLASSES, "hinge"), LS_ERR_CONFIG, "accuracy is listed twice");
 }
 
 int main(void) {

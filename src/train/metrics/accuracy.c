@@ -12,7 +12,7 @@ static void accumulate(const void *options, const ls_metric_view *view, ls_sum *
 const ls_metric_type ls__metric_accuracy = {
     .type = {.name = "accuracy", .doc = "Share of right decisions."},
     .higher_is_better = true,
-    .targets = LS_TARGET_CLASSES | LS_TARGET_LABELS,
+    .targets = LS_LOSS_CLASSES | LS_LOSS_LABELS,
     .sums = ls__mean_sums,
     .accumulate = accumulate,
     .value = ls__mean_value,

@@ -8,7 +8,7 @@ static void accumulate(const void *options, const ls_metric_view *view, ls_sum *
 const ls_metric_type ls__metric_error = {
     .type = {.name = "error", .doc = "Share of wrong decisions (0-1 loss)."},
     .higher_is_better = false,
-    .targets = LS_TARGET_CLASSES | LS_TARGET_LABELS,
+    .targets = LS_LOSS_CLASSES | LS_LOSS_LABELS,
     .sums = ls__mean_sums,
     .accumulate = accumulate,
     .value = ls__mean_value,

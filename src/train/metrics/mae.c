@@ -17,7 +17,7 @@ static void accumulate(const void *options, const ls_metric_view *view, ls_sum *
 const ls_metric_type ls__metric_mae = {
     .type = {.name = "mae", .doc = "Mean absolute error."},
     .higher_is_better = false,
-    .targets = LS_TARGET_VALUES,
+    .targets = LS_LOSS_VALUES,
     .sums = ls__mean_sums,
     .accumulate = accumulate,
     .value = ls__mean_value,

@@ -17,7 +17,7 @@ static void accumulate(const void *options, const ls_metric_view *view, ls_sum *
 const ls_metric_type ls__metric_pair_accuracy = {
     .type = {.name = "pair_accuracy", .doc = "Share of pairs whose true input scores higher than the corrupt one."},
     .higher_is_better = true,
-    .targets = LS_TARGET_PAIRS,
+    .targets = LS_LOSS_PAIRS,
     .sums = ls__mean_sums,
     .accumulate = accumulate,
     .value = ls__mean_value,

@@ -12,7 +12,7 @@ static double value(const void *options, size_t outputs, const double *sums) {
 const ls_metric_type ls__metric_precision = {
     .type = {.name = "precision", .doc = "Share of right ones among those predicted, averaged over the classes."},
     .higher_is_better = true,
-    .targets = LS_TARGET_CLASSES | LS_TARGET_LABELS,
+    .targets = LS_LOSS_CLASSES | LS_LOSS_LABELS,
     .sums = ls__class_sums,
     .accumulate = ls__class_accumulate,
     .value = value,

@@ -42,7 +42,7 @@ static double value(const void *options, size_t outputs, const double *sums) {
 const ls_metric_type ls__metric_r2 = {
     .type = {.name = "r2", .doc = "Share of the targets' variance that is explained."},
     .higher_is_better = true,
-    .targets = LS_TARGET_VALUES,
+    .targets = LS_LOSS_VALUES,
     .sums = sums_of,
     .accumulate = accumulate,
     .value = value,

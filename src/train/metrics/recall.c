@@ -12,7 +12,7 @@ static double value(const void *options, size_t outputs, const double *sums) {
 const ls_metric_type ls__metric_recall = {
     .type = {.name = "recall", .doc = "Share of the actual ones that are found, averaged over the classes."},
     .higher_is_better = true,
-    .targets = LS_TARGET_CLASSES | LS_TARGET_LABELS,
+    .targets = LS_LOSS_CLASSES | LS_LOSS_LABELS,
     .sums = ls__class_sums,
     .accumulate = ls__class_accumulate,
     .value = value,

@@ -12,7 +12,7 @@ static double value(const void *options, size_t outputs, const double *sums) {
 const ls_metric_type ls__metric_rmse = {
     .type = {.name = "rmse", .doc = "Root of the mean squared error over the whole set."},
     .higher_is_better = false,
-    .targets = LS_TARGET_VALUES,
+    .targets = LS_LOSS_VALUES,
     .sums = ls__mean_sums,
     .accumulate = accumulate,
     .value = value,

@@ -26,7 +26,7 @@ static void accumulate(const void *options, const ls_metric_view *view, ls_sum *
 const ls_metric_type ls__metric_top_k = {
     .type = {"top_k", "Share of samples whose class is among the k that score highest.", rows, sizeof(top_k_options)},
     .higher_is_better = true,
-    .targets = LS_TARGET_CLASSES,
+    .targets = LS_LOSS_CLASSES,
     .sums = ls__mean_sums,
     .accumulate = accumulate,
     .value = ls__mean_value,
