@@ -11,4 +11,10 @@
 /** One entry per program, under the name that libFuzzer looks for. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
+/** Changes a few bytes, the same ones for one seed; `length` of `space` are used. Returns the new length. */
+size_t support_mutate(uint64_t seed, uint8_t *bytes, size_t length, size_t space);
+
+/** Calls an entry with so many mutations of a good input. */
+void support_fuzz(const void *bytes, size_t length, uint64_t mutations, int (*entry)(const uint8_t *, size_t));
+
 #endif

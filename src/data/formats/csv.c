@@ -244,8 +244,8 @@ static ls_status keep_rows(work *w) {
 /* ---- the target ---- */
 
 static bool is_class_column(const work *w, const column *c) {
-    if (c->kind == COLUMN_WORDS || w->options->task == TASK_CLASSES) return true;
-    return w->options->task == TASK_AUTO && c->whole && c->least >= 0 && c->largest < MOST_AUTO_CLASSES;
+    if (w->options->task != TASK_AUTO) return w->options->task == TASK_CLASSES;
+    return c->kind == COLUMN_WORDS || (c->whole && c->least >= 0 && c->largest < MOST_AUTO_CLASSES);
 }
 
 static ls_status import_values(work *w, size_t at) {

@@ -51,7 +51,7 @@ static ls_status read_type(npy_array *a) {
             a->swapped = text[1] == (little ? '>' : '<') && ls_dtype_size(a->dtype) > 1;
             return LS_OK;
         }
-    return ls__file_fail_binary(&a->file, at, "element type %.6s is not supported", text);
+    return ls__file_fail_binary(&a->file, at, "element type %.5s is not supported", text);
 }
 
 static ls_status read_shape(npy_array *a) {
