@@ -1,0 +1,121 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+#include "lockstep/checkpoint.h"
+#include "lockstep/store.h"
+
+typedef struct settings {
+    const char *path;
+    bool config;
+} settings;
+
+static const struct argp_option options[] = {
+    {"config", 'c', 0, 0, "Print the configuration that a checkpoint holds, and nothing else", 0}, {0}};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    settings *s = ((cli_parse *)state->input)->settings;
+    switch (key) {
+    case 'c': s->config = true; return 0;
+    case ARGP_KEY_ARG: return cli_take_argument(&s->path, argument, state);
+    case ARGP_KEY_END: return s->path ? 0 : cli_refuse(state, "which file?");
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void shape_text(const ls_array *array, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "(");
+    for (size_t i = 0; i < array->rank && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%zu", i ? ", " : "", array->dim[i]);
+    if (used < size) snprintf(out + used, size - used, ")");
+}
+
+/* Small numbers and short texts are shown with their value. */
+static void value_text(ls_store *store, const ls_array *array, char *out, size_t size) {
+    *out = '\0';
+    ls_status status = LS_OK;
+    ls_text text = {0};
+    double number = 0;
+    if (array->dtype == LS_DTYPE_TEXT && array->rank == 0 && array->bytes <= 64) {
+        status = ls_store_read_text(store, array, 0, &text);
+        if (status == LS_OK && text.bytes && !strchr(text.bytes, '\n')) snprintf(out, size, "%s", text.bytes);
+    } else if (array->rank == 0 && ls_dtype_is_integer(array->dtype)) {
+        int64_t whole = 0;
+        status = ls_store_read_as(store, array, 0, 1, LS_DTYPE_I64, &whole);
+        if (status == LS_OK) snprintf(out, size, "%" PRId64, whole);
+    } else if (array->rank == 0 && (array->dtype == LS_DTYPE_F32 || array->dtype == LS_DTYPE_F64)) {
+        status = ls_store_read_as(store, array, 0, 1, LS_DTYPE_F64, &number);
+        if (status == LS_OK) snprintf(out, size, "%.17g", number);
+    }
+    ls_status_free(status); /* a value that cannot be shown is left out */
+    ls_text_free(&text);
+}
+
+static void print_array(ls_store *store, const ls_array *array) {
+    char shape[160], value[128];
+    shape_text(array, shape, sizeof shape);
+    value_text(store, array, value, sizeof value);
+    printf("%-44s %-8s %-18s %s\n", array->path, ls_dtype_name(array->dtype), shape, value);
+}
+
+static json_t *array_json(ls_store *store, const ls_array *array) {
+    json_t *shape = json_array();
+    for (size_t i = 0; i < array->rank; i++) json_array_append_new(shape, json_integer((json_int_t)array->dim[i]));
+    char value[128];
+    value_text(store, array, value, sizeof value);
+    json_t *object = json_pack("{s:s, s:s, s:o, s:I}", "path", array->path, "type", ls_dtype_name(array->dtype), "shape",
+                               shape, "bytes", (json_int_t)array->bytes);
+    if (*value) json_object_set_new(object, "value", json_string(value));
+    return object;
+}
+
+static ls_status print_json(ls_store *store, const ls_arrays *arrays) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < arrays->count; i++) json_array_append_new(list, array_json(store, arrays->items[i]));
+    json_t *root = json_pack("{s:s, s:I, s:o}", "file", ls_store_path(store), "bytes", (json_int_t)ls_store_bytes(store),
+                             "arrays", list);
+    int failed = json_dumpf(root, stdout, JSON_INDENT(1));
+    printf("\n");
+    json_decref(root);
+    return failed ? LS_FAIL(LS_ERR_IO, "cannot write JSON to standard output") : LS_OK;
+}
+
+static ls_status print_config(const char *path) {
+    ls_checkpoint *checkpoint = NULL;
+    LS_TRY(ls_checkpoint_open(path, &checkpoint));
+    fputs(ls_checkpoint_config(checkpoint), stdout);
+    ls_checkpoint_close(checkpoint);
+    return LS_OK;
+}
+
+static ls_status print_store(cli *c, const char *path) {
+    ls_store *store = NULL;
+    LS_TRY(ls_store_open(path, &store));
+    ls_arrays arrays = {0};
+    ls_status status = ls_store_list(store, "/", &arrays);
+    if (status == LS_OK && c->json) {
+        status = print_json(store, &arrays);
+    } else if (status == LS_OK) {
+        printf("%s: %zu arrays, %" PRIu64 " bytes\n", path, arrays.count, ls_store_bytes(store));
+        for (size_t i = 0; i < arrays.count; i++) print_array(store, arrays.items[i]);
+    }
+    ls_arrays_free(&arrays);
+    ls_store_close(store);
+    return status;
+}
+
+static ls_status run(cli *c, void *argument) {
+    const settings *s = argument;
+    return s->config ? print_config(s->path) : print_store(c, s->path);
+}
+
+const cli_command cli_info = {.name = "info",
+                              .arguments = "FILE",
+                              .doc = "What a checkpoint or data set holds",
+                              .options = options,
+                              .settings_size = sizeof(settings),
+                              .parse = parse,
+                              .run = run};

@@ -1,0 +1,86 @@
+#include <string.h>
+
+#include "cli/experiment.h"
+#include "lockstep/signals.h"
+
+enum { KEY_SET = 's', KEY_RESUME = 'r', KEY_MAX_TIME = 0x500 };
+
+typedef struct settings {
+    const char *config;
+    cli_words overrides;
+    const char *resume;
+    ls_duration max_time;
+} settings;
+
+static const struct argp_option options[] = {
+    {"set", KEY_SET, "KEY.PATH=VALUE", 0, "Override one key of the configuration; may be repeated", 0},
+    {"resume", KEY_RESUME, "auto|never|FILE", 0, "Go on from the newest checkpoint of run.dir (auto, the default), from "
+     "FILE, or never", 0},
+    {"max-time", KEY_MAX_TIME, "TIME", 0, "Save and stop in time for this (2h, 30min), with exit code 75", 0},
+    {0}};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    settings *s = ((cli_parse *)state->input)->settings;
+    switch (key) {
+    case KEY_SET: return cli_words_add(&s->overrides, argument, state);
+    case KEY_RESUME: s->resume = argument; return 0;
+    case KEY_MAX_TIME:
+        if (!ls_parse_duration(argument, LS_UNIT_SECONDS, &s->max_time) || s->max_time.unit != LS_UNIT_SECONDS)
+            return cli_refuse(state, "--max-time=%s: write a time such as 90s, 15min or 2h", argument);
+        return 0;
+    case ARGP_KEY_ARG: return cli_take_argument(&s->config, argument, state);
+    case ARGP_KEY_END: return s->config ? 0 : cli_refuse(state, "which configuration? lockstep train CONFIG");
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static ls_display_mode display_of(const cli *c) {
+    if (c->quiet || strcmp(c->progress, "none") == 0) return LS_DISPLAY_NONE;
+    if (strcmp(c->progress, "bar") == 0) return LS_DISPLAY_BAR;
+    return strcmp(c->progress, "line") == 0 ? LS_DISPLAY_LINES : LS_DISPLAY_AUTO;
+}
+
+static ls_run_request request_of(const cli *c, const settings *s) {
+    ls_run_request request = {
+        .resume = LS_RESUME_AUTO, .compare = ls_config_compare, .max_seconds = s->max_time.value, .display = display_of(c)};
+    if (!s->resume || strcmp(s->resume, "auto") == 0) return request;
+    request.resume = strcmp(s->resume, "never") == 0 ? LS_RESUME_NEVER : LS_RESUME_FILE;
+    request.resume_file = s->resume;
+    return request;
+}
+
+static ls_status say_end(cli *c, const ls_outcome *outcome) {
+    if (!outcome->interrupted) {
+        ls_logger_say(c->logger, LS_LOG_INFO, "done at step %llu (%s)", (unsigned long long)outcome->step,
+                      outcome->stop_reason);
+        return LS_OK;
+    }
+    ls_logger_say(c->logger, LS_LOG_INFO, "stopped at step %llu (%s); start it again to go on",
+                  (unsigned long long)outcome->step, outcome->stop_reason);
+    return ls_status_reported(ls_code_exit(LS_ERR_STOPPED));
+}
+
+static ls_status run(cli *c, void *argument) {
+    const settings *s = argument;
+    ls_experiment experiment;
+    LS_TRY(cli_read_experiment(c, s->config, &s->overrides, &experiment));
+    ls_comm_set_deadline(c->comm, experiment.run.deadline.value);
+    LS_TRY(ls_comm_group(c->comm, experiment.topology.ranks_per_node));
+    ls_signals_install();
+    ls_trainer *trainer = NULL;
+    LS_TRY(ls_trainer_create(&experiment, c->comm, c->logger, &trainer));
+    ls_run_request request = request_of(c, s);
+    ls_outcome outcome;
+    ls_status status = ls_trainer_run(trainer, &request, &outcome);
+    ls_trainer_destroy(trainer);
+    return status == LS_OK ? say_end(c, &outcome) : status;
+}
+
+const cli_command cli_train = {.name = "train",
+                               .arguments = "CONFIG",
+                               .doc = "Train a network; under mpirun on all ranks",
+                               .options = options,
+                               .settings_size = sizeof(settings),
+                               .parse = parse,
+                               .run = run,
+                               .parallel = true};

@@ -1,0 +1,32 @@
+#include "cli/experiment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+ls_status cli_read_experiment(cli *c, const char *path, const cli_words *overrides, ls_experiment *out) {
+    ls_text text = {0};
+    ls_status status = ls_comm_first(c->comm) ? ls_config_read_file(path, &text) : LS_OK;
+    status = ls_comm_agree(c->comm, status);
+    char *bytes = NULL;
+    if (status == LS_OK) status = ls_comm_broadcast_text(c->comm, 0, text.bytes ? text.bytes : "", &bytes);
+    ls_text_free(&text);
+    LS_TRY(status);
+    status = ls_config_parse(c->pool, path, bytes, strlen(bytes), overrides->items, overrides->count, out);
+    free(bytes);
+    return ls_comm_agree(c->comm, status);
+}
+
+ls_status cli_checkpoint_experiment(cli *c, const char *path, const cli_words *overrides, ls_experiment *out) {
+    ls_checkpoint *checkpoint = NULL;
+    ls_status status = ls_comm_first(c->comm) ? ls_checkpoint_open(path, &checkpoint) : LS_OK;
+    status = ls_comm_agree(c->comm, status);
+    char *bytes = NULL;
+    if (status == LS_OK)
+        status = ls_comm_broadcast_text(c->comm, 0, checkpoint ? ls_checkpoint_config(checkpoint) : NULL, &bytes);
+    ls_checkpoint_close(checkpoint);
+    LS_TRY(status);
+    /* Relative data paths are those of the run's configuration file; its folder travels as a key's comment cannot. */
+    status = ls_config_parse(c->pool, path, bytes, strlen(bytes), overrides->items, overrides->count, out);
+    free(bytes);
+    return ls_comm_agree(c->comm, status);
+}

@@ -1,0 +1,119 @@
+/* What `check` prints: the plan of a run, before anything is allocated. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "lockstep/random.h"
+#include "train/trainer.h"
+
+static const char *size_text(double bytes, char out[32]) {
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    size_t unit = 0;
+    while (bytes >= 1000 && unit < 4) {
+        bytes /= 1000;
+        unit++;
+    }
+    snprintf(out, 32, unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    return out;
+}
+
+static ls_status describe_data(const ls_trainer *t, ls_text *out) {
+    const ls_dataset *const sets[] = {t->data.train, t->data.valid, t->data.test};
+    static const char *const names[] = {"train", "valid", "test"};
+    for (size_t i = 0; i < 3; i++) {
+        char size[32];
+        if (!sets[i]) continue;
+        LS_TRY(ls_text_add(out, "%-10s %s: %zu samples, %s\n", names[i], ls_dataset_name(sets[i]),
+                           ls_dataset_samples(sets[i]), size_text((double)ls_dataset_bytes(sets[i]), size)));
+    }
+    return LS_OK;
+}
+
+static ls_status describe_steps(const ls_trainer *t, ls_text *out) {
+    uint64_t last = t->samples - (t->steps_per_epoch - 1) * t->plan.batch;
+    LS_TRY(ls_text_add(out, "%-10s %llu steps an epoch of %zu samples", "batch", (unsigned long long)t->steps_per_epoch,
+                       t->plan.batch));
+    if (last != t->plan.batch) LS_TRY(ls_text_add(out, " (the last of %llu)", (unsigned long long)last));
+    LS_TRY(ls_text_add(out, ", micro-batches of %zu: at most %zu ranks\n", t->plan.microbatch,
+                       ls_microplan_count(&t->plan, t->plan.batch)));
+    if (!t->last_step) return LS_OK;
+    return ls_text_add(out, "%-10s %llu steps at most\n", "stop", (unsigned long long)t->last_step);
+}
+
+/* Weights, slots and statistics in file layout, and what HDF5 and the state take beside. */
+static double checkpoint_bytes(const ls_trainer *t, size_t slots) {
+    const ls_params *params = ls_model_params(t->model);
+    double values = 0;
+    for (size_t i = 0; i < ls_params_count(params); i++) {
+        const ls_param *param = ls_params_at(params, i);
+        bool trained = param->role != LS_ROLE_STATISTIC && !param->frozen;
+        values += (double)ls_shape_size(param->shape) * (trained ? 1.0 + (double)slots : 1.0);
+    }
+    return 4 * values + 20000;
+}
+
+static ls_status describe_memory(const ls_trainer *t, const ls_microplan *plan, size_t ranks_per_node, ls_text *out) {
+    const char *names[LS_OPTIMIZER_SLOTS + 1];
+    char a[32], b[32], c[32], d[32];
+    size_t slots = ls__slot_names(t->experiment, names);
+    size_t on_node = ranks_per_node ? ranks_per_node : plan->ranks;
+    ls_reducer_memory memory = ls_reducer_measure(plan, ranks_per_node, ls_model_params(t->model), slots,
+                                                  (ls_wire)t->experiment->topology.wire);
+    ls_graph_memory graph = {0};
+    ls_plan rows = {.rows = ls_microplan_max_rows(plan), .microbatches = ls_microplan_max_count(plan), .training = true};
+    LS_TRY(ls_model_measure(t->model, &rows, &graph));
+    size_t activations = graph.values + graph.gradients + graph.caches + graph.scratch;
+    LS_TRY(ls_text_add(out, "%-10s %s on a node of %zu rank%s: weights %s (once), gradients %s, optimizer %s\n", "memory",
+                       size_text((double)memory.node + (double)on_node * (double)(activations + memory.rank), a), on_node,
+                       on_node == 1 ? "" : "s", size_text((double)memory.weights, b),
+                       size_text((double)memory.gradients, c), size_text((double)memory.slots, d)));
+    LS_TRY(ls_text_add(out, "%-10s %s on each rank: activations for %zu samples, and %zu gradient block%s\n", "",
+                       size_text((double)activations, a), rows.rows, memory.blocks, memory.blocks == 1 ? "" : "s"));
+    size_t better = ls_microplan_better_ranks(plan);
+    if (memory.blocks > 1)
+        LS_TRY(ls_text_add(out, "%-10s %zu ranks would need one gradient block each instead of %zu\n", "advice", better,
+                           memory.blocks));
+    return LS_OK;
+}
+
+static ls_status describe_checkpoint(const ls_trainer *t, ls_text *out) {
+    const char *names[LS_OPTIMIZER_SLOTS + 1];
+    char size[32], room[32];
+    double bytes = checkpoint_bytes(t, ls__slot_names(t->experiment, names));
+    double needed = bytes * (double)(t->experiment->checkpoint.keep + 2);
+    /* The directory may not exist yet: the nearest folder above it tells the file system. */
+    char path[4096];
+    snprintf(path, sizeof path, "%s", t->experiment->run.dir);
+    struct statvfs info;
+    while (statvfs(path, &info) != 0) {
+        char *slash = strrchr(path, '/');
+        if (slash && slash != path) *slash = '\0';
+        else snprintf(path, sizeof path, slash ? "/" : ".");
+        if (strcmp(path, ".") == 0 || strcmp(path, "/") == 0) {
+            if (statvfs(path, &info) != 0) return LS_OK;
+            break;
+        }
+    }
+    double available = (double)info.f_bavail * (double)info.f_frsize;
+    LS_TRY(ls_text_add(out, "%-10s %s each, at most %zu kept; %s free in %s\n", "checkpoint", size_text(bytes, size),
+                       (size_t)t->experiment->checkpoint.keep + 2, size_text(available, room), t->experiment->run.dir));
+    if (needed > available)
+        return LS_FAIL(LS_ERR_IO, "run.dir: %s has %s free, and the checkpoints need %s", t->experiment->run.dir, room,
+                       size_text(needed, size));
+    return LS_OK;
+}
+
+ls_status ls_trainer_describe(ls_trainer *t, size_t ranks, size_t ranks_per_node, ls_text *out) {
+    ls_microplan plan = t->plan;
+    plan.ranks = ranks;
+    if (!ls_microplan_fits(&plan))
+        return LS_FAIL(LS_ERR_CONFIG, "%zu ranks cannot share a batch of %zu samples: at most %zu; or set microbatch: %zu",
+                       ranks, plan.batch, ls_microplan_count(&plan, plan.batch), ls_microplan_advice(plan.batch, ranks));
+    LS_TRY(describe_data(t, out));
+    LS_TRY(ls_graph_print(ls_model_graph(t->model), out));
+    LS_TRY(ls_text_add(out, "%-10s %zu\n", "parameters", ls_params_values(ls_model_params(t->model))));
+    LS_TRY(describe_steps(t, out));
+    LS_TRY(describe_memory(t, &plan, ranks_per_node, out));
+    return describe_checkpoint(t, out);
+}

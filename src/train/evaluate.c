@@ -1,0 +1,62 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset *dataset, ls_evaluator *out) {
+    *out = (ls_evaluator){.set = set, .dataset = dataset};
+    ls_feed_plan plan = {.model = t->model, .dataset = dataset, .train = t->data.train, .transforms = &t->transforms,
+                         .data = &t->experiment->data,
+                         .sampler = ls_sampler_sequential(&t->experiment->data, dataset), .rows = t->max_rows,
+                         .seed = t->experiment->seed, .comm = t->comm, .logger = t->logger};
+    LS_TRY(ls__feed_create(&plan, &out->feed));
+    LS_TRY(ls_exchange_create(t->comm, t->tally.sums, 1, &out->exchange));
+    void *sums = NULL, *values = NULL;
+    LS_TRY(ls_pool_take(t->pool, t->tally.sums * sizeof *out->sums, &sums));
+    LS_TRY(ls_pool_take(t->pool, t->tally.values * sizeof *out->values, &values));
+    out->sums = sums;
+    out->values = values;
+    return LS_OK;
+}
+
+void ls__evaluator_destroy(ls_evaluator *evaluator) {
+    ls__feed_destroy(evaluator->feed);
+    ls_exchange_destroy(evaluator->exchange);
+    *evaluator = (ls_evaluator){0};
+}
+
+static ls_sum *sum_of_exchange(void *context, size_t index) {
+    return ls_exchange_sum(context, index);
+}
+
+/*
+ * The set is walked in chunks of one batch, each shared among the ranks as a training batch is: so what a rank holds at
+ * once fits the plan, and the micro-batches are the same on any number of ranks.
+ */
+static ls_status walk(ls_trainer *t, ls_evaluator *e) {
+    uint64_t samples = ls_dataset_samples(e->dataset);
+    LS_TRY(ls__feed_seek(e->feed, 0, 0));
+    for (uint64_t first = 0; first < samples; first += t->plan.batch) {
+        size_t chunk = samples - first < t->plan.batch ? (size_t)(samples - first) : t->plan.batch;
+        ls_microbatches micro = {.position = first};
+        ls_microplan_share(&t->plan, chunk, ls_comm_rank(t->comm), t->row, t->block, &micro);
+        size_t rows = micro.count ? micro.row[micro.count] : 0;
+        LS_TRY(ls__feed_fill(e->feed, 0, first + micro.first_sample, rows, NULL));
+        if (rows == 0) continue;
+        LS_TRY(ls_model_forward(t->model, &micro, false));
+        ls__tally_add(&t->tally, rows, sum_of_exchange, e->exchange);
+        ls_comm_beat(t->comm);
+    }
+    return LS_OK;
+}
+
+ls_status ls__evaluate(ls_trainer *t, ls_evaluator *e) {
+    ls_comm_note(t->comm, "evaluate", t->state.step);
+    ls_exchange_clear(e->exchange);
+    LS_TRY(ls_comm_agree(t->comm, walk(t, e)));
+    LS_TRY(ls_exchange_run(e->exchange));
+    for (size_t i = 0; i < t->tally.sums; i++) e->sums[i] = *ls_exchange_sum(e->exchange, i);
+    ls__tally_values(&t->tally, e->sums, ls_dataset_samples(e->dataset), e->values);
+    e->done = true;
+    return LS_OK;
+}

@@ -1,0 +1,117 @@
+/* metrics.jsonl and TensorBoard: one event a step, and one for every result at an epoch's end. Rank 0 only. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+/* Above so many steps an epoch only every so many of them is recorded, at steps that do not depend on timing. */
+enum { STEPS_RECORDED_PER_EPOCH = 1000 };
+
+typedef struct record {
+    ls_journal *journal;
+    ls_tensorboard *board;
+    ls_value *values; /* room for one event */
+    uint64_t stride;
+    double last_time;
+    uint64_t last_samples;
+} record;
+
+static ls_status write_event(record *r, const ls_event *event) {
+    LS_TRY(ls_journal_write(r->journal, event));
+    return r->board ? ls_tensorboard_write(r->board, event) : LS_OK;
+}
+
+static void destroy(void *state) {
+    record *r = state;
+    ls_status_free(r->journal ? ls_journal_close(r->journal) : LS_OK);
+    ls_status_free(r->board ? ls_tensorboard_close(r->board) : LS_OK);
+    ls_block_destroy(r->values);
+    free(r);
+}
+
+static ls_status open_files(ls_trainer *t, record *r) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/metrics.jsonl", t->experiment->run.dir);
+    LS_TRY(ls_journal_open(path, t->state.step, &r->journal));
+    if (!t->experiment->run.tensorboard) return LS_OK;
+    if (ls_tensorboard_missing()) {
+        ls_logger_say(t->logger, LS_LOG_WARNING, "run.tensorboard: %s", ls_tensorboard_missing());
+        return LS_OK;
+    }
+    snprintf(path, sizeof path, "%s/tensorboard", t->experiment->run.dir);
+    return ls_tensorboard_open(path, t->state.step, &r->board);
+}
+
+static ls_status start(ls_trainer *t, void **state) {
+    if (!ls_comm_first(t->comm)) return LS_OK;
+    record *r = calloc(1, sizeof *r);
+    if (!r) return LS_FAIL(LS_ERR_MEMORY, "no memory for the record");
+    *state = r;
+    void *values = NULL;
+    LS_TRY(ls_block_create(t->tally.values + 8, sizeof(ls_value), "an event", &values));
+    r->values = values;
+    r->stride = (t->steps_per_epoch + STEPS_RECORDED_PER_EPOCH - 1) / STEPS_RECORDED_PER_EPOCH;
+    r->last_time = ls_clock_now();
+    return open_files(t, r);
+}
+
+static size_t add_tally(const ls_trainer *t, ls_value *values, size_t count, const double *numbers) {
+    for (size_t i = 0; i < t->tally.values; i++) values[count++] = (ls_value){t->tally.names[i], numbers[i], NULL};
+    return count;
+}
+
+static ls_status record_step(ls_trainer *t, record *r) {
+    size_t count = 0;
+    for (size_t i = 0; i < 1 + t->tally.losses; i++)
+        r->values[count++] = (ls_value){t->tally.names[i], t->step_values[i], NULL};
+    double base = ((const ls_optimizer_options *)t->experiment->optimizer.options)->learning_rate;
+    r->values[count++] = (ls_value){"learning_rate", base * t->learning_rate, NULL};
+    if (t->experiment->clip_norm > 0) r->values[count++] = (ls_value){"gradient_norm", t->gradient_norm, NULL};
+    if (t->wants_penalty) r->values[count++] = (ls_value){"penalty", t->penalty, NULL};
+    double seconds = t->speed.seconds - r->last_time;
+    uint64_t samples = t->speed.samples - r->last_samples;
+    r->values[count++] = (ls_value){"samples_per_second", seconds > 0 ? (double)samples / seconds : NAN, NULL};
+    r->last_time = t->speed.seconds;
+    r->last_samples = t->speed.samples;
+    ls_event event = {.event = "step", .step = t->state.step, .epoch = (t->state.step - 1) / t->steps_per_epoch,
+                      .count = count, .values = r->values};
+    return write_event(r, &event);
+}
+
+static ls_status record_epoch(ls_trainer *t, record *r) {
+    ls_event event = {.event = "epoch", .step = t->state.step, .epoch = ls__epoch(t), .set = "train",
+                      .count = add_tally(t, r->values, 0, t->epoch_values), .values = r->values};
+    LS_TRY(write_event(r, &event));
+    for (size_t i = 0; i < t->evaluators; i++) {
+        event.event = "eval";
+        event.set = t->evaluator[i].set;
+        event.count = add_tally(t, r->values, 0, t->evaluator[i].values);
+        LS_TRY(write_event(r, &event));
+    }
+    return LS_OK;
+}
+
+static ls_status step(ls_trainer *t, void *state) {
+    record *r = state;
+    if (!r) return LS_OK;
+    if (t->state.step % r->stride == 0 || ls__epoch_ended(t)) LS_TRY(record_step(t, r));
+    return ls__epoch_ended(t) ? record_epoch(t, r) : LS_OK;
+}
+
+static ls_status finish(ls_trainer *t, void *state, const ls_summary *summary) {
+    record *r = state;
+    if (!r) return LS_OK;
+    r->values[0] = (ls_value){"result", NAN, summary->result};
+    r->values[1] = (ls_value){"reason", NAN, summary->stop_reason};
+    ls_event event = {.event = "end", .step = t->state.step, .epoch = ls__epoch(t), .count = 2, .values = r->values};
+    return write_event(r, &event);
+}
+
+const ls_hook ls__hook_record = {.name = "record",
+                                 .doc = "Writes metrics.jsonl and TensorBoard's event files.",
+                                 .start = start,
+                                 .step = step,
+                                 .finish = finish,
+                                 .destroy = destroy};

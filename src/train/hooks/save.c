@@ -1,0 +1,59 @@
+/* Checkpoints: when one is due, when the result is the best so far, when one was asked for, and at the end. */
+#include <math.h>
+
+#include "train/trainer.h"
+
+/* Below this a save is finished before the next begins: it takes milliseconds, and steps of saves stay where expected. */
+static const double small_state = 20e6;
+
+static bool is_small(const ls_trainer *t) {
+    return (double)ls_saver_measure(ls_model_params(t->model), t->slot_count).file < small_state;
+}
+
+static ls_status start(ls_trainer *t, void **state) {
+    (void)state;
+    return ls__score_check(t, ls__best_metric(t), (ls_place){0}, "checkpoint.best");
+}
+
+/* A tie keeps the earlier one. */
+static bool is_best(ls_trainer *t) {
+    if (!ls__epoch_ended(t)) return false;
+    const ls_score *score = ls__score(t, ls__best_metric(t));
+    if (!score->known || isnan(score->value)) return false;
+    bool better = score->higher ? score->value > t->state.best : score->value < t->state.best;
+    if (t->state.best_step && !better) return false;
+    t->state.best = score->value;
+    t->state.best_step = t->state.step;
+    return true;
+}
+
+static bool is_due(const ls_trainer *t) {
+    const ls_checkpoint_options *options = &t->experiment->checkpoint;
+    /* Time is rank 0's to tell, and arrives as LS_FLAG_SAVE. */
+    if (options->every.unit == LS_UNIT_SECONDS) return false;
+    ls_checkpoint_position now = {t->state.step, (double)t->state.step / (double)t->steps_per_epoch, 0};
+    return ls_checkpoint_due(options, t->saved, now);
+}
+
+static ls_status step(ls_trainer *t, void *state) {
+    (void)state;
+    t->mark = ls_clock_now();
+    LS_TRY(ls__saver_poll(t));
+    bool best = is_best(t);
+    bool last = t->stopping && !t->no_save;
+    if (is_due(t)) t->save_wanted = true;
+    if (!best && !last && !t->save_wanted) return LS_OK;
+    /* A large state that is still on its way to disk is not waited for, unless this one cannot wait. */
+    bool busy = (t->flags & LS_FLAG_SAVER_BUSY) || t->started_save;
+    t->started_save = false;
+    if (busy && !best && !last && !is_small(t)) return LS_OK;
+    LS_TRY(ls__saver_wait(t));
+    LS_TRY(ls__trainer_save(t, best));
+    t->save_wanted = false;
+    t->started_save = true;
+    if (is_small(t) || last) LS_TRY(ls__saver_wait(t));
+    ls__section(t, LS_SECTION_SAVE);
+    return LS_OK;
+}
+
+const ls_hook ls__hook_save = {.name = "save", .doc = "Makes checkpoints.", .start = start, .step = step};

@@ -1,0 +1,155 @@
+/*
+ * A run: directory, start or resume, the loop, the end.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "train/trainer.h"
+
+/* ---- the run directory -------------------------------------------------------------------------------------------- */
+
+static ls_status make_folder(const char *path) {
+    char part[4096];
+    size_t length = strlen(path);
+    if (length >= sizeof part) return LS_FAIL(LS_ERR_CONFIG, "run.dir: the path is too long: %s", path);
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0') continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return LS_FAIL(LS_ERR_IO, "run.dir: %s cannot be made: %s", part, strerror(errno));
+    }
+    return LS_OK;
+}
+
+static ls_status write_file(const char *path, const char *text) {
+    char temporary[4200];
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    FILE *file = fopen(temporary, "wb");
+    if (!file) return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", temporary, strerror(errno));
+    bool written = fputs(text, file) >= 0;
+    written = fclose(file) == 0 && written;
+    if (!written || rename(temporary, path) != 0)
+        return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    return LS_OK;
+}
+
+static ls_status prepare_folder(ls_trainer *t) {
+    if (!ls_comm_first(t->comm)) return LS_OK;
+    const char *folder = t->experiment->run.dir;
+    char path[4096];
+    LS_TRY(make_folder(folder));
+    snprintf(path, sizeof path, "%s/log.txt", folder);
+    LS_TRY(ls_logger_open_file(t->logger, path));
+    snprintf(path, sizeof path, "%s/stop", folder);
+    if (unlink(path) == 0) ls_logger_say(t->logger, LS_LOG_WARNING, "removed %s, which ended the run before this one", path);
+    snprintf(path, sizeof path, "%s/config.yaml", folder);
+    return write_file(path, t->experiment->text);
+}
+
+/* ---- start ---------------------------------------------------------------------------------------------------------- */
+
+static ls_status initialise(ls_trainer *t) {
+    ls_comm_note(t->comm, "initialise", 0);
+    LS_TRY(ls__transforms_fit(&t->transforms, t->data.train, t->comm));
+    ls_status status = ls_model_initialise(t->model, ls_comm_node_rank(t->comm), ls_comm_node_size(t->comm),
+                                           ls_reducer_weights(t->reducer));
+    LS_TRY(ls_comm_agree(t->comm, status));
+    return ls_reducer_barrier(t->reducer);
+}
+
+static ls_status start(ls_trainer *t, const ls_run_request *request) {
+    ls_comm_note(t->comm, "start", 0);
+    LS_TRY(ls_comm_agree(t->comm, prepare_folder(t)));
+    LS_TRY(ls__trainer_allocate(t));
+    LS_TRY(ls__saver_open(t));
+    bool resumed = false;
+    LS_TRY(ls__trainer_resume(t, request, &resumed));
+    if (!resumed) LS_TRY(initialise(t));
+    t->display = request->display;
+    t->max_seconds = request->max_seconds;
+    LS_TRY(ls_comm_agree(t->comm, ls__hooks_start(t)));
+    uint32_t epoch = (uint32_t)ls__epoch(t);
+    LS_TRY(ls__feed_seek(t->feed, epoch, t->state.step % t->steps_per_epoch * t->plan.batch));
+    return LS_OK;
+}
+
+static void say_start(const ls_trainer *t) {
+    char when[64] = "";
+    if (t->last_step) snprintf(when, sizeof when, " of %llu", (unsigned long long)t->last_step);
+    ls_logger_say(t->logger, LS_LOG_INFO,
+                  "%zu rank%s on %zu node%s, %zu thread%s each; %s; %zu parameters; %llu samples, %llu steps an epoch of "
+                  "%zu samples in micro-batches of %zu; step %llu%s",
+                  ls_comm_size(t->comm), ls_comm_size(t->comm) == 1 ? "" : "s", ls_comm_nodes(t->comm),
+                  ls_comm_nodes(t->comm) == 1 ? "" : "s", ls_team_size(t->team), ls_team_size(t->team) == 1 ? "" : "s",
+                  ls_math_description(t->math), ls_params_values(ls_model_params(t->model)),
+                  (unsigned long long)t->samples, (unsigned long long)t->steps_per_epoch, t->plan.batch,
+                  t->plan.microbatch, (unsigned long long)t->state.step, when);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------------------- */
+
+static ls_status loop(ls_trainer *t) {
+    while (!t->stopping) {
+        LS_TRY(ls__trainer_step(t));
+        if (t->failure != LS_OK) return LS_OK;
+        ls__obey(t, t->flags);
+        LS_TRY(ls__hooks_step(t));
+        ls__section(t, LS_SECTION_HOOKS);
+    }
+    return LS_OK;
+}
+
+/* ---- the end -------------------------------------------------------------------------------------------------------- */
+
+/* The test set is looked at once, with the best parameters there were. */
+static ls_status evaluate_test(ls_trainer *t) {
+    if (!t->data.test) return LS_OK;
+    LS_TRY(ls__restore_best(t));
+    ls_evaluator *test = &t->evaluator[t->evaluators];
+    LS_TRY(ls__evaluator_create(t, "test", t->data.test, test));
+    t->evaluators++;
+    LS_TRY(ls__evaluate(t, test));
+    ls__scores_set(t, "test", test->values);
+    return LS_OK;
+}
+
+/* Early stopping ends with the best parameters, and the last checkpoint holds them. */
+static ls_status restore_after_early_stop(ls_trainer *t) {
+    bool early = strncmp(t->stop_reason, "early", 5) == 0;
+    if (!early || !t->experiment->stop.early.restore || t->state.best_step == t->state.step) return LS_OK;
+    LS_TRY(ls__restore_best(t));
+    return ls__trainer_save(t, false);
+}
+
+static ls_status finish(ls_trainer *t) {
+    bool complete = t->failure == LS_OK && !t->interrupted && !t->was_over;
+    if (complete) LS_TRY(restore_after_early_stop(t));
+    LS_TRY(ls__saver_wait(t));
+    if (complete) LS_TRY(evaluate_test(t));
+    return t->was_over ? LS_OK : ls__summarise(t);
+}
+
+ls_status ls_trainer_run(ls_trainer *t, const ls_run_request *request, ls_outcome *out) {
+    *out = (ls_outcome){0};
+    t->started = t->mark = ls_clock_now();
+    LS_TRY(start(t, request));
+    say_start(t);
+    t->started = t->mark = ls_clock_now();
+    ls_status status = loop(t);
+    /* What a single rank meets in the middle of a step nobody waits for: the job ends here, with its words. */
+    if (status != LS_OK && ls_comm_size(t->comm) > 1) ls_comm_abort(t->comm, status);
+    LS_TRY(status);
+    LS_TRY(finish(t));
+    out->finished = !t->interrupted && t->failure == LS_OK;
+    out->interrupted = t->interrupted;
+    out->step = t->state.step;
+    memcpy(out->stop_reason, t->stop_reason, sizeof out->stop_reason);
+    status = t->failure;
+    t->failure = LS_OK;
+    return status;
+}

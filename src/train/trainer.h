@@ -1,0 +1,330 @@
+/*
+ * trainer.h: the state of a run, shared by the files of train.
+ *
+ *     setup.c      experiment -> data, model, plan, memory          feed.c       a data set to the model's inputs
+ *     step.c       one update                                       evaluate.c   loss and metrics of a whole set
+ *     run.c        the loop, resume, the end                        hooks/       what happens after a step or an epoch
+ *     state.c      what a checkpoint keeps of all this              stop.c       when a run ends
+ */
+#ifndef LOCKSTEP_TRAIN_TRAINER_H
+#define LOCKSTEP_TRAIN_TRAINER_H
+
+#include <assert.h>
+
+#include "lockstep/clock.h"
+#include "lockstep/reducer.h"
+#include "lockstep/report.h"
+#include "lockstep/train.h"
+#include "train/stop.h"
+
+/* ---- a data set on its way into the model --------------------------------------------------------------------- */
+
+/* Preprocessing by field; one that changes nothing is NULL. */
+typedef struct ls_transforms {
+    size_t count;
+    const char **field;
+    ls_preprocess **item;
+} ls_transforms;
+
+/* Fits one transform per real field of the model, on the training set; targets of values take preprocess_y. Collective. */
+ls_status ls__transforms_create(const ls_data_options *options, const ls_model *model, const ls_dataset *dataset,
+                                ls_pool *pool, ls_transforms *out) LS_MUST_USE;
+ls_status ls__transforms_fit(ls_transforms *transforms, const ls_dataset *train, ls_comm *comm) LS_MUST_USE;
+void ls__transforms_destroy(ls_transforms *transforms);
+const ls_preprocess *ls__transform_of(const ls_transforms *transforms, const char *field);
+
+typedef struct ls_feed ls_feed;
+
+typedef struct ls_feed_plan {
+    ls_model *model; /* planned */
+    const ls_dataset *dataset;
+    const ls_dataset *train; /* whose sample weights have mean 1; NULL: the data set itself */
+    const ls_transforms *transforms;
+    const ls_data_options *data;
+    ls_sampler sampler;
+    size_t rows;  /* most that a rank asks for */
+    bool augment; /* training only */
+    uint64_t seed;
+    ls_comm *comm;
+    ls_logger *logger;
+} ls_feed_plan;
+
+/* Collective. */
+ls_status ls__feed_create(const ls_feed_plan *plan, ls_feed **out) LS_MUST_USE;
+void ls__feed_destroy(ls_feed *feed);
+ls_status ls__feed_seek(ls_feed *feed, uint32_t epoch, uint64_t position) LS_MUST_USE;
+/* Fills the model's slots with `count` samples from `first`; `samples` (or NULL) says which they are. Local. */
+ls_status ls__feed_fill(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count, const uint64_t **samples)
+    LS_MUST_USE;
+void ls__feed_expect(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count);
+
+/* ---- sums of losses and metrics ---------------------------------------------------------------------------------- */
+
+/*
+ * What is summed over samples, in a fixed order: the total loss, every single loss where there are several, then the
+ * sums of each metric. A tally knows the layout; the sums themselves lie in an exchange or an epoch's array.
+ */
+typedef struct ls_tally {
+    const ls_model *model;
+    const ls_choices *metrics;
+    const ls_preprocess *units; /* of the targets; predictions and targets are judged in original units */
+    size_t losses;              /* sums of single losses: 0 where there is one loss */
+    size_t *metric_first;       /* index of each metric's first sum */
+    size_t sums;
+    size_t values;              /* numbers that the sums make: 1 + losses + metrics */
+    const char **names;         /* "loss", "loss.dense_2", "accuracy" */
+    bool *higher;               /* better direction of each value */
+    float *prediction, *target; /* in original units */
+} ls_tally;
+
+ls_status ls__tally_create(ls_model *model, const ls_choices *metrics, const ls_transforms *transforms, size_t rows,
+                           ls_pool *pool, ls_tally *out) LS_MUST_USE;
+void ls__tally_destroy(ls_tally *tally);
+/* Adds the samples that the model has just seen; `sum_of` gives the i-th sum. */
+void ls__tally_add(const ls_tally *tally, size_t rows, ls_sum *(*sum_of)(void *context, size_t index), void *context);
+/* The values of `samples` samples. */
+void ls__tally_values(const ls_tally *tally, const ls_sum *sums, uint64_t samples, double *values);
+/* What the model's first loss looks at, in original units; for the confusion matrix. */
+ls_metric_view ls__tally_view(const ls_tally *tally, size_t rows);
+
+/* ---- evaluation --------------------------------------------------------------------------------------------------- */
+
+typedef struct ls_evaluator {
+    const char *set; /* "valid", "test", "train" */
+    const ls_dataset *dataset;
+    ls_feed *feed;
+    ls_exchange *exchange;
+    ls_sum *sums;
+    double *values; /* of the last evaluation, by the tally's names */
+    bool done;      /* there has been one */
+} ls_evaluator;
+
+/* ---- named results ------------------------------------------------------------------------------------------------- */
+
+/* The newest value of everything that can be watched: "train.loss", "valid.accuracy". */
+typedef struct ls_score {
+    char name[64];
+    double value;
+    bool higher;
+    bool known;
+} ls_score;
+
+/* ---- where the time goes --------------------------------------------------------------------------------------------- */
+
+typedef enum ls_section {
+    LS_SECTION_DATA,
+    LS_SECTION_FORWARD,
+    LS_SECTION_BACKWARD,
+    LS_SECTION_REDUCE,
+    LS_SECTION_DECIDE,
+    LS_SECTION_UPDATE,
+    LS_SECTION_DISTRIBUTE,
+    LS_SECTION_HOOKS,
+    LS_SECTION_EVALUATE,
+    LS_SECTION_SAVE,
+    LS_SECTION_COUNT,
+} ls_section;
+
+/*
+ * Samples per second without the first tenth of the steps, whose number is known only at the end: cumulative times are
+ * kept at steps that grow by a fifth, and the first of them behind a tenth is subtracted.
+ */
+enum { LS_SPEED_MARKS = 160 };
+typedef struct ls_speed {
+    uint64_t steps, samples;
+    double seconds;
+    uint64_t next; /* step of the next mark */
+    size_t marks;
+    uint64_t mark_steps[LS_SPEED_MARKS], mark_samples[LS_SPEED_MARKS];
+    double mark_seconds[LS_SPEED_MARKS];
+} ls_speed;
+
+void ls__speed_add(ls_speed *speed, uint64_t samples, double seconds);
+double ls__speed_value(const ls_speed *speed);
+
+/* ---- the trainer --------------------------------------------------------------------------------------------------- */
+
+/* What travels as flags in the step's message. */
+enum {
+    LS_FLAG_SAVE = 1,       /* somebody was asked to save */
+    LS_FLAG_STOP = 2,       /* save and stop, resumable */
+    LS_FLAG_STOP_NOW = 4,   /* stop without a save */
+    LS_FLAG_TIME_OVER = 8,  /* stop.time */
+    LS_FLAG_NONFINITE = 16, /* a loss or gradient is not finite */
+    LS_FLAG_STOP_FILE = 32,
+    LS_FLAG_SAVER_BUSY = 64, /* rank 0 is still writing */
+    LS_FLAG_SUPERSEDED = 128,
+};
+
+/* What defines the run at a step boundary; state.c saves and restores it. */
+typedef struct ls_state {
+    uint64_t step;         /* steps taken */
+    uint64_t updates;      /* of them, those that were not skipped */
+    uint64_t skipped;
+    ls_sum *epoch_sums;    /* the tally's sums over the present epoch's steps */
+    uint64_t epoch_samples;
+    uint64_t best_step;    /* 0: none yet */
+    double best;
+    ls_watch plateau, early;
+    ls_schedule_state *schedules;
+    double train_seconds;  /* of all starts together, for stop.time */
+} ls_state;
+
+struct ls_trainer {
+    const ls_experiment *experiment;
+    ls_comm *comm;
+    ls_logger *logger;
+    ls_pool *pool;
+    ls_team *team;
+    const ls_math *math;
+
+    ls_data data;
+    ls_transforms transforms;
+    ls_model *model;
+    ls_microplan plan;
+    uint64_t samples;         /* of the training set */
+    uint64_t steps_per_epoch;
+    size_t max_rows;
+
+    ls_reducer *reducer;
+    const ls_piece *pieces;
+    size_t piece_count;
+    ls_exchange *exchange;    /* the step's message: the tally's sums, then the norm and penalty sums */
+    ls_exchange *trust;       /* lars and lamb: norms of each parameter; else NULL */
+    size_t norm_sum, penalty_sum;
+    size_t *row, *block;      /* behind micro */
+    ls_microbatches micro;
+    ls_feed *feed;
+    ls_tally tally;
+    ls_evaluator evaluator[3];
+    size_t evaluators;
+
+    void *view_weights;       /* private parameters, where a checkpoint is only looked at */
+    ls_state state;
+    double *step_values;      /* of the last step, by the tally's names */
+    double learning_rate, gradient_norm, penalty;
+    bool wants_norm, wants_penalty;
+    double *epoch_values;     /* of the last epoch's steps */
+    ls_score *scores;
+    size_t score_count;
+
+    ls_run_lock *lock;        /* rank 0 */
+    ls_saver *saver;
+    size_t slot_count;
+    const char *slot_names[LS_OPTIMIZER_SLOTS + 1];
+    ls_checkpoint_position saved;
+    bool any_saved, save_wanted, started_save;
+    bool superseded;          /* rank 0: a later start has taken over the run directory */
+    double save_seconds;      /* of the slowest save so far */
+    uint64_t failed_saves;
+    void *hook_state[16];
+    double seconds[LS_SECTION_COUNT];
+    uint64_t calls[LS_SECTION_COUNT];
+    double mark;              /* ls_clock_now() where the present section began */
+    double started;           /* when the loop began */
+    ls_speed speed;
+    uint64_t last_step;       /* where stop.steps and stop.epochs end the run */
+    ls_stop_metric stop_metric;
+
+    double max_seconds;       /* --max-time; 0: none */
+    uint64_t flags;           /* of the last step's message */
+    ls_display_mode display;
+    uint64_t generation;      /* of run.lock */
+    char newest[64];          /* the newest checkpoint's file name */
+    double looked;            /* when the file `stop` was last looked for */
+    bool stopping;            /* the loop ends after this step */
+    bool interrupted;         /* ends resumable: exit 75 */
+    bool no_save;             /* ends without a last checkpoint */
+    bool was_over;            /* resumed a run that had ended */
+    ls_status failure;        /* a numerical failure that all ranks share */
+    char stop_reason[160];
+};
+
+/* Ends the present section of time and begins another. */
+static inline void ls__section(struct ls_trainer *t, ls_section section) {
+    double now = ls_clock_now();
+    t->seconds[section] += now - t->mark;
+    t->calls[section]++;
+    t->mark = now;
+}
+
+static inline uint64_t ls__epoch(const struct ls_trainer *t) {
+    return t->state.step / t->steps_per_epoch;
+}
+
+/* True after the last step of an epoch. */
+static inline bool ls__epoch_ended(const struct ls_trainer *t) {
+    return t->state.step > 0 && t->state.step % t->steps_per_epoch == 0;
+}
+
+/* setup.c */
+ls_status ls__trainer_allocate(ls_trainer *t) LS_MUST_USE;
+/* The model of an experiment on what a data set offers. `inference`: no losses. */
+ls_status ls__model_build(const ls_experiment *experiment, const ls_dataset *dataset, ls_pool *pool, ls_team *team,
+                          const ls_math *math, ls_precision precision, bool inference, ls_logger *logger,
+                          ls_model **out) LS_MUST_USE;
+size_t ls__default_microbatch(size_t batch);
+/* The names of the slots that the reducer keeps: the optimizer's, and one for stop.gradient_norm. */
+size_t ls__slot_names(const ls_experiment *experiment, const char **names);
+
+/* requests.c: what this rank was asked from outside, and what all do about the flags of all. */
+uint64_t ls__requests(ls_trainer *t);
+void ls__obey(ls_trainer *t, uint64_t flags);
+/* Ends the loop after this step; the first reason counts. */
+void ls__trainer_stop(ls_trainer *t, bool resumable, const char *reason);
+
+/* step.c: the next update. Failures are of this rank alone. */
+ls_status ls__trainer_step(ls_trainer *t) LS_MUST_USE;
+/* The norm of the epoch's mean gradient, which starts anew; for stop.gradient_norm. Collective. */
+ls_status ls__epoch_gradient_norm(ls_trainer *t, double *norm) LS_MUST_USE;
+
+/* evaluate.c: loss and metrics of a whole set into evaluator->values. Collective. */
+ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset *dataset, ls_evaluator *out) LS_MUST_USE;
+void ls__evaluator_destroy(ls_evaluator *evaluator);
+ls_status ls__evaluate(ls_trainer *t, ls_evaluator *evaluator) LS_MUST_USE;
+
+/* Scores: set one, find one (NULL: no such name), and the names there are, for messages. */
+ls_status ls__scores_create(ls_trainer *t) LS_MUST_USE;
+void ls__scores_set(ls_trainer *t, const char *set, const double *values);
+const ls_score *ls__score(const ls_trainer *t, const char *name);
+/* Refuses a name that nothing will ever set, with the names there are; `what` begins the sentence. */
+ls_status ls__score_check(const ls_trainer *t, const char *name, ls_place place, const char *what) LS_MUST_USE;
+
+/* summary.c: the end report. Collective. */
+ls_status ls__summarise(ls_trainer *t) LS_MUST_USE;
+
+/* state.c: saving and going on. */
+const char *ls__best_metric(const ls_trainer *t);
+double ls__save_seconds(const ls_trainer *t); /* what a last save may take, from those so far */
+ls_status ls__transforms_restore(ls_transforms *transforms, const ls_items *items) LS_MUST_USE;
+/* Takes the run's lock and the memory of saves. Collective. */
+ls_status ls__saver_open(ls_trainer *t) LS_MUST_USE;
+ls_status ls__saver_poll(ls_trainer *t) LS_MUST_USE; /* local */
+ls_status ls__saver_wait(ls_trainer *t) LS_MUST_USE; /* collective */
+/* Begins a save of the present state. Collective; none is in flight. */
+ls_status ls__trainer_save(ls_trainer *t, bool best) LS_MUST_USE;
+/* Goes on from a checkpoint, if there is one. Collective. */
+ls_status ls__trainer_resume(ls_trainer *t, const ls_run_request *request, bool *resumed) LS_MUST_USE;
+/* Brings back the parameters of the best result, if they are not the present ones. Collective. */
+ls_status ls__restore_best(ls_trainer *t) LS_MUST_USE;
+
+/* ---- hooks ---------------------------------------------------------------------------------------------------------- */
+
+/* Something that happens around the loop: one file in hooks/, one line in the table of hooks.c, called in its order. */
+typedef struct ls_hook {
+    const char *name;
+    const char *doc;
+    ls_status (*start)(ls_trainer *t, void **state);
+    ls_status (*step)(ls_trainer *t, void *state); /* after every step; ls__epoch_ended() tells the last of an epoch */
+    ls_status (*finish)(ls_trainer *t, void *state, const ls_summary *summary);
+    void (*destroy)(void *state);
+} ls_hook;
+
+extern const ls_hook *const ls__hooks[];
+
+ls_status ls__hooks_start(ls_trainer *t) LS_MUST_USE;
+ls_status ls__hooks_step(ls_trainer *t) LS_MUST_USE;
+ls_status ls__hooks_finish(ls_trainer *t, const ls_summary *summary) LS_MUST_USE;
+void ls__hooks_destroy(ls_trainer *t);
+
+#endif

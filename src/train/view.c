@@ -1,0 +1,119 @@
+/*
+ * A checkpoint put to use: its model, with its parameters and its preprocessing, on any data set.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+/* The data set to look at: the one that is named, else the validation set of the experiment, else its training set. */
+static ls_status open_view_data(ls_trainer *t, const char *data, const ls_dataset **out) {
+    const ls_experiment *experiment = t->experiment;
+    if (!data) {
+        LS_TRY(ls_data_open(&experiment->data, experiment->folder, experiment->seed, NULL, t->comm, t->logger, &t->data));
+        *out = t->data.valid ? t->data.valid : t->data.train;
+        return LS_OK;
+    }
+    void *memory = NULL; /* the options with another training set, and no more */
+    LS_TRY(ls_pool_take(t->pool, sizeof(ls_data_options), &memory));
+    ls_data_options *options = memory;
+    *options = experiment->data;
+    const char **item = NULL;
+    LS_TRY(ls_pool_take(t->pool, sizeof *item, &memory));
+    item = memory;
+    *item = data;
+    options->train = (ls_texts){1, item};
+    options->valid = options->test = (ls_texts){0};
+    options->limit = 0;
+    LS_TRY(ls_data_open(options, NULL, experiment->seed, NULL, t->comm, t->logger, &t->data));
+    *out = t->data.train;
+    return LS_OK;
+}
+
+static ls_status plan_view(ls_trainer *t, const ls_dataset *dataset) {
+    size_t samples = ls_dataset_samples(dataset), ranks = ls_comm_size(t->comm);
+    size_t batch = t->experiment->batch && t->experiment->batch < samples ? t->experiment->batch : samples;
+    size_t micro = t->experiment->microbatch ? t->experiment->microbatch : ls__default_microbatch(batch);
+    if (micro > batch) micro = batch;
+    /* More ranks than micro-batches have nothing to do here, which is no reason to refuse them. */
+    size_t least = ranks * micro;
+    t->plan = (ls_microplan){.batch = batch < least ? least : batch, .microbatch = micro, .ranks = ranks};
+    t->max_rows = ls_microplan_max_rows(&t->plan);
+    ls_plan plan = {.rows = t->max_rows, .microbatches = ls_microplan_max_count(&t->plan), .training = false};
+    LS_TRY(ls_model_plan(t->model, &plan));
+    void *row = NULL, *block = NULL;
+    LS_TRY(ls_pool_take(t->pool, (plan.microbatches + 1) * sizeof(size_t), &row));
+    LS_TRY(ls_pool_take(t->pool, (ls_microplan_max_blocks(&t->plan) + 1) * sizeof(size_t), &block));
+    t->row = row;
+    t->block = block;
+    return LS_OK;
+}
+
+static ls_status load_checkpoint(ls_trainer *t, const char *path) {
+    ls_checkpoint *checkpoint = NULL;
+    LS_TRY(ls_checkpoint_open(path, &checkpoint));
+    ls_status status =
+        ls_block_create(ls_params_arena(ls_model_params(t->model)), sizeof(float), "the parameters", &t->view_weights);
+    if (status == LS_OK)
+        status = ls_checkpoint_read_parameters(checkpoint, ls_model_params(t->model), t->view_weights);
+    if (status == LS_OK) status = ls__transforms_restore(&t->transforms, ls_checkpoint_items(checkpoint));
+    if (status == LS_OK) ls_model_bind(t->model, t->view_weights, NULL, 0);
+    ls_checkpoint_close(checkpoint);
+    return status;
+}
+
+static ls_status open_view(ls_trainer *t, const char *checkpoint, const char *data, bool inference,
+                           const ls_dataset **dataset) {
+    static const char *const maths[] = {"exact", "blas"};
+    t->math = ls_math_find(maths[t->experiment->math]);
+    LS_TRY(ls_team_create(1, &t->team));
+    LS_TRY(open_view_data(t, data, dataset));
+    LS_TRY(ls__model_build(t->experiment, *dataset, t->pool, t->team, t->math, LS_PRECISION_FLOAT, inference, t->logger,
+                           &t->model));
+    LS_TRY(ls__transforms_create(&t->experiment->data, t->model, *dataset, t->pool, &t->transforms));
+    LS_TRY(plan_view(t, *dataset));
+    return load_checkpoint(t, checkpoint);
+}
+
+static ls_status create_view(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger, ls_trainer **out) {
+    ls_trainer *t = calloc(1, sizeof *t);
+    if (!t) return LS_FAIL(LS_ERR_MEMORY, "no memory for a view");
+    t->experiment = experiment;
+    t->comm = comm;
+    t->logger = logger;
+    *out = t;
+    return ls_pool_create(&t->pool);
+}
+
+static ls_status evaluate_view(ls_trainer *t, const ls_dataset *dataset, ls_pool *pool, ls_result **results,
+                               size_t *count) {
+    const ls_model_loss *first = ls_model_loss_at(t->model, 0);
+    LS_TRY(ls_metrics_check(&t->experiment->metrics, (ls_target)first->target_kind, first->name));
+    LS_TRY(ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->max_rows, t->pool, &t->tally));
+    ls_evaluator *evaluator = &t->evaluator[t->evaluators++];
+    LS_TRY(ls__evaluator_create(t, "data", dataset, evaluator));
+    LS_TRY(ls__evaluate(t, evaluator));
+    void *memory = NULL;
+    LS_TRY(ls_pool_take(pool, t->tally.values * sizeof **results, &memory));
+    *results = memory;
+    for (size_t i = 0; i < t->tally.values; i++) {
+        snprintf((*results)[i].name, sizeof (*results)[i].name, "%s", t->tally.names[i]);
+        (*results)[i].value = evaluator->values[i];
+    }
+    *count = t->tally.values;
+    return LS_OK;
+}
+
+ls_status ls_evaluate(const ls_experiment *experiment, const char *checkpoint, const char *data, ls_comm *comm,
+                      ls_logger *logger, ls_pool *pool, ls_result **results, size_t *count, uint64_t *samples) {
+    ls_trainer *t = NULL;
+    const ls_dataset *dataset = NULL;
+    ls_status status = create_view(experiment, comm, logger, &t);
+    if (status == LS_OK) status = open_view(t, checkpoint, data, false, &dataset);
+    status = ls_comm_agree(comm, status);
+    if (status == LS_OK) status = evaluate_view(t, dataset, pool, results, count);
+    if (status == LS_OK) *samples = ls_dataset_samples(dataset);
+    ls_trainer_destroy(t);
+    return status;
+}
