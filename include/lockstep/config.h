@@ -9,6 +9,9 @@
  *    booleans. Durations are 10ep, 500st, 90s, 15min, 2h; sizes 512MB, 64MiB.
  *  - In an override a number indexes a list from 0, and naming another kind replaces the choice.
  *
+ * Relative data paths are relative to the configuration file; in the resolved configuration they are absolute, so that it
+ * means the same in a run directory or a checkpoint.
+ *
  * All functions are local: rank 0 reads the file and broadcasts its bytes, then every rank parses the same text.
  */
 #ifndef LOCKSTEP_CONFIG_H

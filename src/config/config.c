@@ -2,9 +2,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/yaml.h"
+
+/* Keys that name files: another path may hold the same data, which digests tell, not names. */
+static const char *const path_keys[] = {"data.train", "data.valid", "data.test", NULL};
 
 ls_status ls_config_read_file(const char *path, ls_text *out) {
     FILE *file = fopen(path, "rb");
@@ -26,6 +30,50 @@ static ls_status folder_of(ls_pool *pool, const char *file, const char **out) {
     return ls_pool_format(pool, out, "%.*s", (int)(slash - file), file);
 }
 
+/* ---- paths: relative ones start from the configuration file's folder ---- */
+
+/* "FILE:/GROUP" below `folder`; an absolute path, or a number (a fraction to split off), stays as it is. */
+static ls_status resolve_path(ls_pool *pool, const char *folder, ls_document *value) {
+    double number = 0;
+    if (value->kind != LS_DOCUMENT_SCALAR || value->text[0] == '/' || ls_parse_real(value->text, &number)) return LS_OK;
+    return ls_pool_format(pool, &value->text, "%s/%s", folder, value->text);
+}
+
+static ls_status resolve_paths(ls_pool *pool, const char *folder, ls_document *value) {
+    if (!value) return LS_OK;
+    if (value->kind != LS_DOCUMENT_LIST) return resolve_path(pool, folder, value);
+    for (size_t i = 0; i < value->count; i++) LS_TRY(resolve_path(pool, folder, value->items[i]));
+    return LS_OK;
+}
+
+/* `from` names a file wherever an initialisation may stand, below `init` of the configuration or of a layer. */
+static ls_status resolve_init(ls_pool *pool, const char *folder, ls_document *value, bool inside) {
+    for (size_t i = 0; value->kind != LS_DOCUMENT_SCALAR && i < value->count; i++) {
+        ls_document *item = value->items[i];
+        const char *key = value->kind == LS_DOCUMENT_MAP ? value->keys[i] : "";
+        if (inside && strcmp(key, "from") == 0)
+            LS_TRY(resolve_paths(pool, folder,
+                                 item->kind == LS_DOCUMENT_MAP ? ls_document_find(item, "file") : item));
+        else
+            LS_TRY(resolve_init(pool, folder, item, inside || strcmp(key, "init") == 0));
+    }
+    return LS_OK;
+}
+
+/* So that the resolved configuration means the same from anywhere: in a run directory, in a checkpoint. */
+static ls_status resolve_document(ls_pool *pool, const char *file, ls_document *root) {
+    const char *folder = NULL;
+    LS_TRY(folder_of(pool, file, &folder));
+    char *absolute = realpath(folder, NULL);
+    ls_status status = absolute ? ls_pool_text(pool, absolute, &folder) : LS_OK;
+    free(absolute);
+    LS_TRY(status);
+    ls_document *data = ls_document_find(root, "data");
+    for (size_t i = 0; data && data->kind == LS_DOCUMENT_MAP && path_keys[i]; i++)
+        LS_TRY(resolve_paths(pool, folder, ls_document_find(data, path_keys[i] + strlen("data."))));
+    return resolve_init(pool, folder, root, false);
+}
+
 /* One override "key.path=value": its value is parsed by the same YAML as the file. */
 static ls_status apply_override(ls_pool *pool, ls_document *root, const char *text) {
     const char *equals = strchr(text, '=');
@@ -45,8 +93,8 @@ ls_status ls_config_parse(ls_pool *pool, const char *file, const char *bytes, si
     ls_document *root = NULL;
     LS_TRY(ls_yaml_parse(pool, file, bytes, length, &root));
     for (size_t i = 0; i < count; i++) LS_TRY(apply_override(pool, root, overrides[i]));
+    LS_TRY(resolve_document(pool, file, root));
     LS_TRY(ls_options_bind(ls_experiment_rows, NULL, root, pool, out));
-    LS_TRY(folder_of(pool, file, &out->folder));
     LS_TRY(ls_experiment_check(out));
 
     ls_text resolved = {0};
@@ -71,9 +119,6 @@ ls_status ls_config_explain(const char *key, ls_text *out) {
 /* Keys whose change cannot change a bit of what was computed, as dotted paths; a table stands for all below it. */
 static const char *const free_keys[] = {"stop",    "checkpoint", "run", "topology.ranks_per_node",
                                         "metrics", "data.cache", NULL};
-/* Keys that name files: another path may hold the same data, which digests tell, not names. */
-static const char *const path_keys[] = {"data.train", "data.valid", "data.test", NULL};
-
 static bool is_listed(const char *const *list, const char *path) {
     for (size_t i = 0; list[i]; i++)
         if (strcmp(list[i], path) == 0) return true;
@@ -84,6 +129,13 @@ static bool is_path_value(const ls_document *value) {
     double number = 0;
     return value && (value->kind == LS_DOCUMENT_LIST ||
                      (value->kind == LS_DOCUMENT_SCALAR && !ls_parse_real(value->text, &number)));
+}
+
+/* Where parameters came from at the start matters no more once there is a checkpoint. */
+static bool is_init_file(const char *path) {
+    const char *init = strstr(path, "init.");
+    size_t length = strlen(path);
+    return init && length > 10 && strcmp(path + length - 10, ".from.file") == 0;
 }
 
 /* A short form of any value, for the line that shows a difference. */
@@ -121,6 +173,7 @@ static ls_status compare_values(ls_pool *pool, const char *path, const ls_docume
                                 ls_text *out) {
     if (is_listed(free_keys, path)) return LS_OK;
     if (is_listed(path_keys, path) && is_path_value(a) && is_path_value(b)) return LS_OK;
+    if (is_init_file(path)) return LS_OK;
     bool same_kind = a && b && a->kind == b->kind;
     if (same_kind && a->kind == LS_DOCUMENT_MAP) return compare_maps(pool, path, a, b, out);
     if (same_kind && a->kind == LS_DOCUMENT_SCALAR && strcmp(a->text, b->text) == 0) return LS_OK;
