@@ -66,8 +66,10 @@ typedef enum ls_nonfinite { LS_NONFINITE_STOP, LS_NONFINITE_SKIP } ls_nonfinite;
 typedef struct ls_run_options {
     const char *dir;
     size_t threads;       /* 0: auto */
+    int threads_word;     /* which word stood there, 0: a number; so for all *_word */
     ls_duration deadline; /* of every wait */
     size_t memory;        /* for activations of one rank; 0: auto */
+    int memory_word;
     int on_nonfinite;     /* ls_nonfinite */
     ls_duration digest_every;
     bool ledger, trace, tensorboard;
@@ -76,6 +78,7 @@ typedef struct ls_run_options {
 
 typedef struct ls_topology_options {
     size_t ranks_per_node; /* 0: as the machine is */
+    int ranks_per_node_word;
     int wire;              /* ls_wire */
 } ls_topology_options;
 
@@ -85,7 +88,9 @@ typedef struct ls_experiment {
     ls_choices model, loss, metrics;
     ls_init_options init;
     size_t batch;      /* samples per step over all ranks; 0: the whole training set ("full") */
+    int batch_word;
     size_t microbatch; /* 0: min(32, ceil(batch / 8)), at least 1 */
+    int microbatch_word;
     uint64_t seed;
     int math; /* index into "exact", "blas" */
     ls_choice optimizer;

@@ -58,8 +58,9 @@ static ls_status describe_memory(const ls_trainer *t, const ls_microplan *plan, 
     char a[32], b[32], c[32], d[32];
     size_t slots = ls__slot_names(t->experiment, names);
     size_t on_node = ranks_per_node ? ranks_per_node : plan->ranks;
-    ls_reducer_memory memory = ls_reducer_measure(plan, ranks_per_node, ls_model_params(t->model), slots,
-                                                  (ls_wire)t->experiment->topology.wire);
+    ls_reducer_memory memory = {0};
+    LS_TRY(ls_reducer_measure(plan, ranks_per_node, ls_model_params(t->model), slots,
+                              (ls_wire)t->experiment->topology.wire, &memory));
     ls_graph_memory graph = {0};
     ls_plan rows = {.rows = ls_microplan_max_rows(plan), .microbatches = ls_microplan_max_count(plan), .training = true};
     LS_TRY(ls_model_measure(t->model, &rows, &graph));

@@ -41,10 +41,10 @@ static const char *const wire_words[] = {"float32", "bf16", NULL};
 static const ls_option run_rows[] = {
     LS_OPTION_TEXT(ls_run_options, dir, LS_REQUIRED, "directory of this run, made if it does not exist"),
     {LS_OPTION_NUMBER(ls_run_options, threads, LS_KIND_COUNT, "auto", 1, 1024, "threads of each rank"),
-     .words = auto_words},
+     .words = auto_words, .word_offset = offsetof(ls_run_options, threads_word)},
     LS_OPTION_DURATION(ls_run_options, deadline, "5min", IN_SECONDS, "longest wait for another rank"),
     {LS_OPTION_NUMBER(ls_run_options, memory, LS_KIND_BYTES, "auto", 0, INFINITY, "for the activations of one rank"),
-     .words = auto_words},
+     .words = auto_words, .word_offset = offsetof(ls_run_options, memory_word)},
     LS_OPTION_WORD(ls_run_options, on_nonfinite, "stop", nonfinite_words, "what a loss or gradient that is not finite does"),
     LS_OPTION_DURATION(ls_run_options, digest_every, "100st", IN_STEPS, "how often nodes compare their weights"),
     LS_OPTION_BOOL(ls_run_options, ledger, "false", "write which samples each step consumed"),
@@ -56,7 +56,7 @@ static const ls_option run_rows[] = {
 static const ls_option topology_rows[] = {
     {LS_OPTION_NUMBER(ls_topology_options, ranks_per_node, LS_KIND_COUNT, "auto", 1, 1e6,
                       "ranks that share one copy of the weights"),
-     .words = auto_words},
+     .words = auto_words, .word_offset = offsetof(ls_topology_options, ranks_per_node_word)},
     LS_OPTION_WORD(ls_topology_options, wire, "float32", wire_words, "how gradients travel between nodes; bf16 changes bits"),
     LS_OPTION_END};
 
@@ -68,10 +68,10 @@ const ls_option ls_experiment_rows[] = {
     LS_OPTION_CHOICES(ls_experiment, metrics, NULL, &ls_metrics, "what is reported of each evaluation beside the loss"),
     {LS_OPTION_NUMBER(ls_experiment, batch, LS_KIND_COUNT, LS_REQUIRED, 1, 1e9,
                       "samples per optimizer step, over all ranks together; full: the training set"),
-     .words = full_words, .place_offset = offsetof(ls_experiment, batch_place)},
+     .words = full_words, .word_offset = offsetof(ls_experiment, batch_word), .place_offset = offsetof(ls_experiment, batch_place)},
     {LS_OPTION_NUMBER(ls_experiment, microbatch, LS_KIND_COUNT, "auto", 1, 1e9,
                       "samples whose gradients are summed as one; auto: min(32, ceil(batch / 8))"),
-     .words = auto_words},
+     .words = auto_words, .word_offset = offsetof(ls_experiment, microbatch_word)},
     {LS_OPTION_ROW(ls_experiment, seed, LS_KIND_SEED, "1", "of all that is random")},
     LS_OPTION_WORD(ls_experiment, math, "exact", math_words, "own kernels with the same bits everywhere, or OpenBLAS"),
     LS_OPTION_CHOICE(ls_experiment, optimizer, LS_REQUIRED, &ls_optimizers, "how gradients change parameters"),

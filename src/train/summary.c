@@ -56,9 +56,9 @@ static size_t list_sets(ls_trainer *t, ls_report_set *sets, ls_value *values) {
 
 static ls_status memory_in_use(const ls_trainer *t, ls_value *values, size_t *count) {
     const char *names[LS_OPTIMIZER_SLOTS + 1];
-    ls_reducer_memory memory =
-        ls_reducer_measure(&t->plan, ls_comm_node_size(t->comm), ls_model_params(t->model),
-                           ls__slot_names(t->experiment, names), (ls_wire)t->experiment->topology.wire);
+    ls_reducer_memory memory = {0};
+    LS_TRY(ls_reducer_measure(&t->plan, ls_comm_node_size(t->comm), ls_model_params(t->model),
+                              ls__slot_names(t->experiment, names), (ls_wire)t->experiment->topology.wire, &memory));
     values[(*count)++] = (ls_value){"weights", (double)memory.weights, NULL};
     values[(*count)++] = (ls_value){"gradients", (double)memory.gradients, NULL};
     values[(*count)++] = (ls_value){"optimizer", (double)memory.slots, NULL};

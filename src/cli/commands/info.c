@@ -42,6 +42,10 @@ static void value_text(ls_store *store, const ls_array *array, char *out, size_t
     if (array->dtype == LS_DTYPE_TEXT && array->rank == 0 && array->bytes <= 64) {
         status = ls_store_read_text(store, array, 0, &text);
         if (status == LS_OK && text.bytes && !strchr(text.bytes, '\n')) snprintf(out, size, "%s", text.bytes);
+    } else if (array->rank == 0 && array->dtype == LS_DTYPE_U64) {
+        uint64_t whole = 0;
+        status = ls_store_read(store, array, 0, 1, &whole);
+        if (status == LS_OK) snprintf(out, size, "%" PRIu64, whole);
     } else if (array->rank == 0 && ls_dtype_is_integer(array->dtype)) {
         int64_t whole = 0;
         status = ls_store_read_as(store, array, 0, 1, LS_DTYPE_I64, &whole);

@@ -53,7 +53,7 @@ static ls_status start(ls_trainer *t, void **state) {
     LS_TRY(ls_block_create(t->tally.values + 8, sizeof(ls_value), "an event", &values));
     r->values = values;
     r->stride = (t->steps_per_epoch + STEPS_RECORDED_PER_EPOCH - 1) / STEPS_RECORDED_PER_EPOCH;
-    r->last_time = ls_clock_now();
+    r->last_time = t->speed.seconds;
     return open_files(t, r);
 }
 
@@ -100,18 +100,8 @@ static ls_status step(ls_trainer *t, void *state) {
     return ls__epoch_ended(t) ? record_epoch(t, r) : LS_OK;
 }
 
-static ls_status finish(ls_trainer *t, void *state, const ls_summary *summary) {
-    record *r = state;
-    if (!r) return LS_OK;
-    r->values[0] = (ls_value){"result", NAN, summary->result};
-    r->values[1] = (ls_value){"reason", NAN, summary->stop_reason};
-    ls_event event = {.event = "end", .step = t->state.step, .epoch = ls__epoch(t), .count = 2, .values = r->values};
-    return write_event(r, &event);
-}
-
 const ls_hook ls__hook_record = {.name = "record",
                                  .doc = "Writes metrics.jsonl and TensorBoard's event files.",
                                  .start = start,
                                  .step = step,
-                                 .finish = finish,
                                  .destroy = destroy};
