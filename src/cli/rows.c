@@ -57,29 +57,18 @@ static const ls_option *row_at(const ls_option *const *rows, size_t index) {
     return NULL;
 }
 
-ls_status cli_rows_take(cli *c, const ls_option *const *rows, int key, const char *value, ls_document *map) {
+ls_status cli_rows_take(cli *c, const ls_option *const *rows, int key, const char *value, ls_document **map) {
     const ls_option *row = row_at(rows, (size_t)(key - CLI_ROW_KEY));
     assert(row);
-    enum { MOST = 64 };
-    if (!map->keys) {
-        void *keys = NULL, *places = NULL, *items = NULL;
-        LS_TRY(ls_pool_take(c->pool, MOST * sizeof *map->keys, &keys));
-        LS_TRY(ls_pool_take(c->pool, MOST * sizeof *map->key_place, &places));
-        LS_TRY(ls_pool_take(c->pool, MOST * sizeof *map->items, &items));
-        map->keys = keys;
-        map->key_place = places;
-        map->items = items;
-    }
+    ls_place nowhere = {0};
+    if (!*map) LS_TRY(ls_document_map(c->pool, nowhere, map));
     const char *name = NULL, *dash = NULL;
     LS_TRY(dashed(c->pool, row->key, &dash));
     LS_TRY(ls_pool_format(c->pool, &name, "--%s", dash));
-    if (ls_document_find(map, row->key)) return LS_FAIL(LS_ERR_USAGE, "%s is given twice", name);
-    if (map->count == MOST) return LS_FAIL(LS_ERR_USAGE, "%s: too many options", name);
+    if (ls_document_find(*map, row->key)) return LS_FAIL(LS_ERR_USAGE, "%s is given twice", name);
     ls_document *item = NULL;
-    LS_TRY(ls_yaml_value(c->pool, name, value ? value : "true", &item));
-    if (row->kind == LS_KIND_TEXT && item->kind == LS_DOCUMENT_SCALAR) item->quoted = true;
-    map->keys[map->count] = row->key;
-    map->key_place[map->count] = item->place;
-    map->items[map->count++] = item;
-    return LS_OK;
+    bool is_text = row->kind == LS_KIND_TEXT || row->kind == LS_KIND_NAME;
+    if (is_text) LS_TRY(ls_document_scalar(c->pool, (ls_place){name, 0, 0}, value, true, &item));
+    else LS_TRY(ls_yaml_value(c->pool, name, value ? value : "true", &item));
+    return ls_document_put(c->pool, *map, row->key, item->place, item);
 }

@@ -9,7 +9,7 @@ typedef struct settings {
     const ls_type *format;
     cli_words inputs;
     const char *output;
-    ls_document map; /* the format's options, as given */
+    ls_document *map; /* the format's options, as given */
 } settings;
 
 /* The rows behind the options, for one format: its own, then those of all. */
@@ -48,7 +48,7 @@ static error_t take_format(settings *s, const char *word, const struct argp_stat
 static error_t parse(int key, char *argument, struct argp_state *state) {
     cli_parse *p = state->input;
     settings *s = p->settings;
-    if (key >= CLI_ROW_KEY) {
+    if (cli_is_row_key(key)) {
         const ls_option *rows[3];
         if (!s->format) return cli_refuse(state, "name the format before its options");
         rows_of(s->format, rows);
@@ -71,15 +71,13 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 static ls_status run(cli *c, void *argument) {
     settings *s = argument;
     /* The choice {FORMAT: {options}}, bound like any other. */
-    ls_document *options = &s->map, choice = {.kind = LS_DOCUMENT_MAP, .count = 1};
     ls_place nowhere = {0};
-    options->kind = LS_DOCUMENT_MAP;
-    options->place = choice.place = (ls_place){"import", 0, 0};
-    choice.keys = (const char *[]){s->format->name};
-    choice.key_place = &nowhere;
-    choice.items = (ls_document *[]){options};
+    ls_document *choice = NULL;
+    LS_TRY(ls_document_map(c->pool, nowhere, &choice));
+    if (!s->map) LS_TRY(ls_document_map(c->pool, nowhere, &s->map));
+    LS_TRY(ls_document_put(c->pool, choice, s->format->name, nowhere, s->map));
     ls_choice format = {0};
-    LS_TRY(ls_choice_bind(&ls_format_family, &choice, c->pool, &format));
+    LS_TRY(ls_choice_bind(&ls_format_family, choice, c->pool, &format));
     ls_texts inputs = {s->inputs.count, s->inputs.items};
     return ls_import_run(&format, &inputs, s->output, c->logger);
 }

@@ -3,7 +3,7 @@
 
 typedef struct settings {
     const char *input, *output;
-    ls_document map;
+    ls_document *map;
 } settings;
 
 static const ls_option *const row_tables[] = {ls_repack_rows, NULL};
@@ -24,7 +24,7 @@ static ls_status make_options(cli *c, int argc, char **argv, const struct argp_o
 static error_t parse(int key, char *argument, struct argp_state *state) {
     cli_parse *p = state->input;
     settings *s = p->settings;
-    if (key >= CLI_ROW_KEY) {
+    if (cli_is_row_key(key)) {
         ls_status status = cli_rows_take(p->cli, row_tables, key, argument, &s->map);
         if (status == LS_OK) return 0;
         p->refusal = ls_status_first(p->refusal, status);
@@ -42,10 +42,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 
 static ls_status run(cli *c, void *argument) {
     settings *s = argument;
-    s->map.kind = LS_DOCUMENT_MAP;
-    s->map.place = (ls_place){"repack", 0, 0};
     ls_repack_options options = {0};
-    LS_TRY(ls_options_bind(ls_repack_rows, "repack", &s->map, c->pool, &options));
+    LS_TRY(ls_options_bind(ls_repack_rows, "repack", s->map, c->pool, &options));
     return ls_repack(&options, s->input, s->output, c->logger);
 }
 
