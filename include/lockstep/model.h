@@ -66,7 +66,7 @@ typedef struct ls_model_options {
     ls_init_options init;
 } ls_model_options;
 
-extern const ls_option ls_model_rows[], ls_init_rows[];
+extern const ls_option ls_init_rows[];
 extern const ls_family ls_layer_family, ls_loss_family, ls_init_family;
 
 /* ---- create ------------------------------------------------------------------------------------------------- */

@@ -226,12 +226,3 @@ void ls__each_row(const ls_op_run *run, void (*work)(const ls_op_run *run, size_
     row_work job = {run, work};
     ls_team_run(run->team, ls_team_size(run->team), work_on_part, &job);
 }
-
-size_t ls__tree_depth(size_t microbatches) {
-    size_t depth = 2;
-    while (microbatches > 1) {
-        microbatches = (microbatches + 1) / 2;
-        depth++;
-    }
-    return depth;
-}

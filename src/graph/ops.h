@@ -96,12 +96,10 @@ void LS_REAL(ls__function_backward)(const ls_op_run *run, ls_function f, double 
 
 /*
  * A gradient of `count` elements: leaf(context, m, out) assigns the sum over micro-batch m; they are joined in the
- * tree, one result per block. `stack` has room for ls__tree_depth() vectors.
+ * tree, one result per block. `stack` has room for ls_microbatches_depth() vectors.
  */
 void LS_REAL(ls__sum_tree)(const ls_microbatches *micro, size_t count,
                            void (*leaf)(const void *context, size_t m, real *out), const void *context,
                            LS_REAL(ls_gradient) out, real *stack);
-/* How many vectors the tree over so many micro-batches keeps at once. */
-size_t ls__tree_depth(size_t microbatches);
 
 #endif

@@ -7,14 +7,6 @@
 
 #include "model/internal.h"
 
-const ls_option ls_model_rows[] = {
-    LS_OPTION_CHOICES(ls_model_options, model, LS_REQUIRED, &ls_layer_family, "the layers, from the input on"),
-    LS_OPTION_CHOICES(ls_model_options, loss, LS_REQUIRED, &ls_loss_family,
-                      "what is minimised: the weighted sum of these"),
-    LS_OPTION_TABLE(ls_model_options, init, "{}", ls_init_rows, "initial values of parameters"),
-    LS_OPTION_END,
-};
-
 ls_status ls__model_place(ls_status status, ls_place place) {
     if (!place.file) return status;
     if (!place.line) return ls_status_prefix(status, "%s", place.file);

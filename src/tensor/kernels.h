@@ -129,23 +129,4 @@ typedef struct LS_REAL(ls_kernels) {
 /** The table of an arithmetic. In double it is always the scalar one, whatever `math` is. */
 const LS_REAL(ls_kernels) *LS_REAL(ls_math_kernels)(const ls_math *math);
 
-/** How many waiting sums of the tree the micro-batch at `index` of its block completes, in the order of a stack. */
-static inline size_t ls_microbatches_joins(size_t index) {
-    size_t joins = 0;
-    for (; index & 1; index >>= 1) joins++;
-    return joins;
-}
-
-/** The most sums that wait at once while a block of `micros` micro-batches is summed, the newest one included. */
-static inline size_t ls_microbatches_depth(size_t micros) {
-    size_t depth = 1;
-    for (; micros > 1; micros >>= 1) depth++;
-    return depth;
-}
-
-/** Rows of a rank. */
-static inline size_t ls_microbatches_rows(const ls_microbatches *micro) {
-    return micro->count ? micro->row[micro->count] : 0;
-}
-
 #endif

@@ -10,7 +10,7 @@ static const ls_shape vector4 = {1, {4}}, image = {3, {2, 6, 6}};
 
 static void rows_keep_their_promises(void **state) {
     (void)state;
-    support_check_rows("model", ls_model_rows);
+    support_check_rows("init", ls_init_rows);
     support_check_family(&ls_layer_family);
     support_check_family(&ls_loss_family);
     support_check_family(&ls_init_family);

@@ -23,10 +23,16 @@ void support_model_setup(support_model *m, ls_shape x, size_t classes) {
                                 .seed = 11};
 }
 
+static const ls_option model_rows[] = {
+    LS_OPTION_CHOICES(ls_model_options, model, LS_REQUIRED, &ls_layer_family, "the layers"),
+    LS_OPTION_CHOICES(ls_model_options, loss, LS_REQUIRED, &ls_loss_family, "what is minimised"),
+    LS_OPTION_TABLE(ls_model_options, init, "{}", ls_init_rows, "initial values of parameters"),
+    LS_OPTION_END};
+
 ls_status support_model_build(support_model *m, const char *yaml) {
     ls_document *document = NULL;
     LS_TRY(ls_yaml_parse(m->pool, "model.yaml", yaml, strlen(yaml), &document));
-    LS_TRY(ls_options_bind(ls_model_rows, "model", document, m->pool, &m->options));
+    LS_TRY(ls_options_bind(model_rows, "model", document, m->pool, &m->options));
     return ls_model_create(&m->options, &m->setup, &m->model);
 }
 

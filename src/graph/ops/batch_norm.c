@@ -52,7 +52,7 @@ static bool takes_statistics(const ls_op_run *run) {
 static void memory(const ls_op_run *run, ls_op_memory *out) {
     size_t n = channels(run);
     out->cache = run->microbatches * n * sizeof(moments);
-    out->scratch = run->microbatches * n * sizeof(sums) + ls__tree_depth(run->microbatches) * n * sizeof(real);
+    out->scratch = run->microbatches * n * sizeof(sums) + ls_microbatches_depth(run->microbatches) * n * sizeof(real);
 }
 
 static real *stack_of(const ls_op_run *run) {

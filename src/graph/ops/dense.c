@@ -1,11 +1,11 @@
 /*
- * dense: y = f(x W^T + b). Backward: dW = dz^T x, db = column sums of dz, dx = dz W.
+ * dense: y = f(x W^T + b). Backward: dW = dz^T x, db = column sums of dz, dx = dz W. A sample of any shape counts as the
+ * vector of its values in row-major order, so images and windows of embeddings need no flatten before it.
  */
 #include "graph/ops.h"
 
 static ls_status infer(ls_op_shapes *shapes) {
     LS_TRY(ls__want_reals(shapes));
-    if (shapes->input[0].rank > 1) LS_TRY(ls__want_rank(shapes, 0, 1, "a vector: put flatten before it"));
     size_t in = ls_shape_size(shapes->input[0]), out = shapes->param[0]->shape.dim[0];
     LS_TRY(ls__want_param(shapes, 0, (ls_shape){2, {out, in}}));
     if (shapes->params > 1) LS_TRY(ls__want_param(shapes, 1, ls__vector(out)));

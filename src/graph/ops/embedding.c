@@ -24,7 +24,7 @@ static size_t width(const ls_op_run *run) {
 }
 
 static void memory(const ls_op_run *run, ls_op_memory *out) {
-    out->scratch = ls__tree_depth(run->microbatches) * entries(run) * width(run) * sizeof(real);
+    out->scratch = ls_microbatches_depth(run->microbatches) * entries(run) * width(run) * sizeof(real);
 }
 
 static void look_up(const ls_op_run *run, size_t first, size_t end) {

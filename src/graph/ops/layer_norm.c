@@ -27,7 +27,7 @@ static size_t lines(const ls_op_run *run) {
 
 static void memory(const ls_op_run *run, ls_op_memory *out) {
     out->cache = 2 * run->rows * lines(run) * sizeof(real);
-    out->scratch = ls__tree_depth(run->microbatches) * width(run) * sizeof(real);
+    out->scratch = ls_microbatches_depth(run->microbatches) * width(run) * sizeof(real);
 }
 
 static real *means(const ls_op_run *run) {
