@@ -182,7 +182,7 @@ typedef struct ls_saver_outcome {
     uint64_t state;    /* checksum of the state */
     uint64_t bytes;
     double seconds;    /* from start to rename */
-    char path[512];    /* of the file */
+    char path[1024];   /* of the file */
 } ls_saver_outcome;
 
 /** Moves what can be moved and hands out the outcome once. Call it every step. Local, never waits. */
@@ -215,7 +215,7 @@ void ls_checkpoint_close(ls_checkpoint *checkpoint);
 
 /** The resolved configuration of the run. Borrowed. */
 const char *ls_checkpoint_config(const ls_checkpoint *checkpoint);
-/** All items: /state, /provenance, and what of /statistics is no parameter. Borrowed. */
+/** All items: what is below /state, /statistics and /provenance. Borrowed. */
 const ls_items *ls_checkpoint_items(const ls_checkpoint *checkpoint);
 /** The file, for all else. Borrowed. */
 ls_store *ls_checkpoint_store(ls_checkpoint *checkpoint);
