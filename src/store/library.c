@@ -8,6 +8,7 @@ static pthread_mutex_t ls__hdf5_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void ls__hdf5_enter(void) {
     pthread_mutex_lock(&ls__hdf5_mutex);
+    H5dont_atexit(); /* counts before HDF5's first call only */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
