@@ -59,14 +59,46 @@ static real *stack_of(const ls_op_run *run) {
     return (real *)((sums *)run->scratch + run->microbatches * channels(run));
 }
 
-/* Sum of `count` values less `mean`, or of their squares: eight interleaved sums, joined in order. */
-static double sum_of(const real *x, size_t count, double mean, bool squared) {
-    double lane[8] = {0};
-    for (size_t i = 0; i < count; i++) {
-        double d = (double)x[i] - mean;
-        lane[i % 8] += squared ? d * d : d;
-    }
+/* Eight interleaved sums, joined in order: the compiler may keep them in vectors. */
+enum { LANES = 8 };
+
+static double join(const double lane[LANES]) {
     return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+static double sum_of(const real *x, size_t count) {
+    double lane[LANES] = {0};
+    size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t l = 0; l < LANES; l++) lane[l] += (double)x[i + l];
+    for (size_t i = whole; i < count; i++) lane[i - whole] += (double)x[i];
+    return join(lane);
+}
+
+/* The sum of (x - mean)^2. */
+static double sum_of_squares(const real *x, size_t count, double mean) {
+    double lane[LANES] = {0};
+    size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t l = 0; l < LANES; l++) lane[l] += ((double)x[i + l] - mean) * ((double)x[i + l] - mean);
+    for (size_t i = whole; i < count; i++) lane[i - whole] += ((double)x[i] - mean) * ((double)x[i] - mean);
+    return join(lane);
+}
+
+/* The sums of dy and of dy (x - mean) inverse. */
+static sums sums_of(const real *x, const real *dy, size_t count, real mean, real inverse) {
+    double plain[LANES] = {0}, weighed[LANES] = {0};
+    size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t l = 0; l < LANES; l++) {
+            plain[l] += (double)dy[i + l];
+            weighed[l] += (double)dy[i + l] * (double)((x[i + l] - mean) * inverse);
+        }
+    for (size_t i = whole; i < count; i++) {
+        plain[i - whole] += (double)dy[i];
+        weighed[i - whole] += (double)dy[i] * (double)((x[i] - mean) * inverse);
+    }
+    return (sums){.dy = join(plain), .dy_xhat = join(weighed)};
 }
 
 static void take_moments(const ls_op_run *run, size_t m, size_t first, size_t end) {
@@ -76,12 +108,11 @@ static void take_moments(const ls_op_run *run, size_t m, size_t first, size_t en
     double n = values(run, m);
     for (size_t c = first; c < end; c++) channel[c] = (moments){0};
     for (size_t r = run->micro->row[m]; r < run->micro->row[m + 1]; r++)
-        for (size_t c = first; c < end; c++)
-            channel[c].sum += sum_of(x + r * run->size + c * pixels(run), pixels(run), 0, false);
+        for (size_t c = first; c < end; c++) channel[c].sum += sum_of(x + r * run->size + c * pixels(run), pixels(run));
     for (size_t c = first; c < end; c++) channel[c].mean = channel[c].sum / n;
     for (size_t r = run->micro->row[m]; r < run->micro->row[m + 1]; r++)
         for (size_t c = first; c < end; c++)
-            channel[c].deviations += sum_of(x + r * run->size + c * pixels(run), pixels(run), channel[c].mean, true);
+            channel[c].deviations += sum_of_squares(x + r * run->size + c * pixels(run), pixels(run), channel[c].mean);
     for (size_t c = first; c < end; c++)
         channel[c].inverse = 1.0 / __builtin_sqrt(channel[c].deviations / n + options->epsilon);
 }
@@ -151,14 +182,9 @@ static void sum_gradients(const ls_op_run *run, size_t m, size_t first, size_t e
         for (size_t c = first; c < end; c++) {
             const real *x = (const real *)run->input[0].value + r * run->size + c * pixels(run);
             const real *dy = (const real *)run->gradient + r * run->size + c * pixels(run);
-            real mean = (real)channel[c].mean, inverse = (real)channel[c].inverse;
-            double plain[2] = {0}, weighed[2] = {0};
-            for (size_t i = 0; i < pixels(run); i++) {
-                plain[i % 2] += (double)dy[i];
-                weighed[i % 2] += (double)dy[i] * (double)((x[i] - mean) * inverse);
-            }
-            sum[c].dy += plain[0] + plain[1];
-            sum[c].dy_xhat += weighed[0] + weighed[1];
+            sums part = sums_of(x, dy, pixels(run), (real)channel[c].mean, (real)channel[c].inverse);
+            sum[c].dy += part.dy;
+            sum[c].dy_xhat += part.dy_xhat;
         }
 }
 
