@@ -1,16 +1,16 @@
 /**
  * config.h: from YAML to an experiment.
  *
- * Precedence: defaults < file < overrides ("key.path=value"). Every mistake is refused with FILE:LINE:COL, the value, what
- * is allowed and the nearest known name. The grammar:
+ * Precedence: defaults < file < overrides ("key.path=value"). Every mistake is refused with FILE:LINE:COL, the value,
+ * what is allowed and the nearest known name. The grammar:
  *
  *  - A choice is a name (`relu`), a name with options (`dense: {units: 128}`), or a name with its one main option.
  *  - A list of choices is allowed where the reference says list. Names match [A-Za-z0-9_]+. Only true and false are
  *    booleans. Durations are 10ep, 500st, 90s, 15min, 2h; sizes 512MB, 64MiB.
  *  - In an override a number indexes a list from 0, and naming another kind replaces the choice.
  *
- * Relative data paths are relative to the configuration file; in the resolved configuration they are absolute, so that it
- * means the same in a run directory or a checkpoint.
+ * Relative data paths are relative to the configuration file; in the resolved configuration they are absolute, so that
+ * it means the same in a run directory or a checkpoint.
  *
  * All functions are local: rank 0 reads the file and broadcasts its bytes, then every rank parses the same text.
  */
@@ -20,8 +20,8 @@
 #include "lockstep/train.h"
 
 /**
- * Parses `bytes` (the content of `file`) with `count` overrides into an experiment that lives in `pool`. Its `text` is the
- * resolved configuration: every key with its value, itself a configuration that gives the same experiment.
+ * Parses `bytes` (the content of `file`) with `count` overrides into an experiment that lives in `pool`. Its `text` is
+ * the resolved configuration: every key with its value, itself a configuration that gives the same experiment.
  */
 ls_status ls_config_parse(ls_pool *pool, const char *file, const char *bytes, size_t length,
                           const char *const *overrides, size_t count, ls_experiment *out) LS_MUST_USE;

@@ -261,7 +261,7 @@ typedef struct ls_loader_plan {
     size_t capacity;           /* most rows that this rank asks for at once */
     size_t batch;              /* and all ranks together; 0: capacity times ranks, with equal capacities */
     bool ahead;                /* a thread packs what ls_loader_expect() announces */
-    size_t cache;              /* bytes per node for streaming, 0: a quarter of it; one window at least, two to read ahead */
+    size_t cache;              /* bytes per node for streaming, 0: a quarter of it; holds one window, better two */
     ls_comm *comm;
     ls_logger *log;
 } ls_loader_plan;

@@ -242,7 +242,7 @@ void ls_graph_loss(ls_graph *graph, size_t node, double weight, size_t sample_we
 void ls_graph_keep(ls_graph *graph, size_t node);
 /** The gradient of `node` (also of an input) is computed, and can be read after backward. */
 void ls_graph_want_gradient(ls_graph *graph, size_t node);
-/** Backward starts also at `node` (real), with what the caller wrote to ls_graph_gradient(). Losses need no such call. */
+/** Backward starts also at `node` (real), with what the caller wrote to ls_graph_gradient(). Losses need no call. */
 void ls_graph_want_seed(ls_graph *graph, size_t node);
 
 /* ---- plan --------------------------------------------------------------------------------------------------- */

@@ -52,10 +52,10 @@ typedef struct ls_stop_early {
 
 /** The first condition to hold ends the run; at least one must be given. */
 typedef struct ls_stop_options {
-    size_t epochs, steps;   /* 0: not given */
-    ls_duration time;       /* the one condition that depends on timing */
-    const char *metric;     /* "valid.accuracy >= 0.98" */
-    double gradient_norm;   /* of the epoch's mean gradient before clipping; 0: not given */
+    size_t epochs, steps; /* 0: not given */
+    ls_duration time;     /* the one condition that depends on timing */
+    const char *metric;   /* "valid.accuracy >= 0.98" */
+    double gradient_norm; /* of the epoch's mean gradient before clipping; 0: not given */
     ls_stop_plateau plateau;
     ls_stop_early early;
 } ls_stop_options;
@@ -70,7 +70,7 @@ typedef struct ls_run_options {
     ls_duration deadline; /* of every wait */
     size_t memory;        /* for activations of one rank; 0: auto */
     int memory_word;
-    int on_nonfinite;     /* ls_nonfinite */
+    int on_nonfinite; /* ls_nonfinite */
     ls_duration digest_every;
     bool ledger, trace, tensorboard;
     ls_duration log_every;
@@ -79,7 +79,7 @@ typedef struct ls_run_options {
 typedef struct ls_topology_options {
     size_t ranks_per_node; /* 0: as the machine is */
     int ranks_per_node_word;
-    int wire;              /* ls_wire */
+    int wire; /* ls_wire */
 } ls_topology_options;
 
 /** Everything that defines a run. Plain data; config/ fills it from YAML, a program may fill it by hand. */
@@ -87,7 +87,7 @@ typedef struct ls_experiment {
     ls_data_options data;
     ls_choices model, loss, metrics;
     ls_init_options init;
-    size_t batch;      /* samples per step over all ranks; 0: the whole training set ("full") */
+    size_t batch; /* samples per step over all ranks; 0: the whole training set ("full") */
     int batch_word;
     size_t microbatch; /* 0: min(32, ceil(batch / 8)), at least 1 */
     int microbatch_word;
@@ -109,7 +109,8 @@ typedef struct ls_experiment {
 /** The rows of an experiment, ending with LS_OPTION_END. */
 extern const ls_option ls_experiment_rows[];
 
-/** Refuses what single rows cannot see: no stop condition, a metric's condition that does not parse, ... Local, pure. */
+/** Refuses what single rows cannot see: no stop condition, a metric's condition that does not parse, ... Local, pure.
+ */
 ls_status ls_experiment_check(ls_experiment *experiment) LS_MUST_USE;
 
 /* ---- the trainer ---------------------------------------------------------------------------------------------- */
@@ -117,8 +118,8 @@ ls_status ls_experiment_check(ls_experiment *experiment) LS_MUST_USE;
 typedef struct ls_trainer ls_trainer;
 
 /**
- * Opens and validates the data, builds the model, plans batches: finds every mistake there is to find, and takes no memory
- * of size but that for data. Collective. `experiment`, `comm` and `logger` are borrowed for the trainer's life.
+ * Opens and validates the data, builds the model, plans batches: finds every mistake there is to find, and takes no
+ * memory of size but that for data. Collective. `experiment`, `comm` and `logger` are borrowed for the trainer's life.
  */
 ls_status ls_trainer_create(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger,
                             ls_trainer **out) LS_MUST_USE;
@@ -126,14 +127,14 @@ ls_status ls_trainer_create(const ls_experiment *experiment, ls_comm *comm, ls_l
 void ls_trainer_destroy(ls_trainer *trainer);
 
 /**
- * Appends what `check` prints: parameters, memory per rank and node, steps per epoch, the window of the reduction, size of
- * a checkpoint and free space; for `ranks` ranks, `ranks_per_node` on a node (0: all on one). Local.
+ * Appends what `check` prints: parameters, memory per rank and node, steps per epoch, the window of the reduction, size
+ * of a checkpoint and free space; for `ranks` ranks, `ranks_per_node` on a node (0: all on one). Local.
  */
 ls_status ls_trainer_describe(ls_trainer *trainer, size_t ranks, size_t ranks_per_node, ls_text *out) LS_MUST_USE;
 
 /**
- * The gradient check of this model on the first samples of its training set, in double: see ls_gradient_check(). Appends
- * what it found. Local; LS_ERR_NUMERIC names the worst element.
+ * The gradient check of this model on the first samples of its training set, in double: see ls_gradient_check().
+ * Appends what it found. Local; LS_ERR_NUMERIC names the worst element.
  */
 ls_status ls_trainer_check_gradients(ls_trainer *trainer, ls_text *out) LS_MUST_USE;
 
@@ -144,22 +145,22 @@ typedef struct ls_run_request {
     const char *resume_file; /* of LS_RESUME_FILE */
     /* Which keys forbid that `newer` continues the run of `older`, as lines (ls_config_compare); NULL: any may. */
     ls_status (*compare)(const char *older, const char *newer, ls_text *lines);
-    double max_seconds;      /* save and stop in time for this (--max-time); 0: none */
+    double max_seconds; /* save and stop in time for this (--max-time); 0: none */
     ls_display_mode display;
 } ls_run_request;
 
 /** How a run ended. */
 typedef struct ls_outcome {
-    bool finished;         /* a stop condition held: exit 0 */
-    bool interrupted;      /* stopped early and resumable: exit 75 */
+    bool finished;    /* a stop condition held: exit 0 */
+    bool interrupted; /* stopped early and resumable: exit 75 */
     char stop_reason[160];
     uint64_t step;
 } ls_outcome;
 
 /**
  * Trains until a stop condition holds. Collective. Signals are honoured once ls_signals_install() was called. A failure
- * that all ranks share (LS_ERR_NUMERIC with step, layer, rank and samples) is returned; one that a rank has alone in the
- * middle of a step ends the job through ls_comm_abort().
+ * that all ranks share (LS_ERR_NUMERIC with step, layer, rank and samples) is returned; one that a rank has alone in
+ * the middle of a step ends the job through ls_comm_abort().
  */
 ls_status ls_trainer_run(ls_trainer *trainer, const ls_run_request *request, ls_outcome *out) LS_MUST_USE;
 

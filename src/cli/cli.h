@@ -60,7 +60,8 @@ error_t cli_words_add(cli_words *words, const char *word, const struct argp_stat
 /** Takes an argument into `*slot`; a second one is refused. For commands with one argument. */
 error_t cli_take_argument(const char **slot, const char *word, const struct argp_state *state);
 
-/* ---- options that follow from option rows -------------------------------------------------------------------------- */
+/* ---- options that follow from option rows --------------------------------------------------------------------------
+ */
 
 /** Keys of such options: CLI_ROW_KEY + i is row i of the tables in turn. argp's own events lie far above. */
 enum { CLI_ROW_KEY = 0x800, CLI_ROW_END = 0x1000 };
@@ -69,7 +70,8 @@ static inline bool cli_is_row_key(int key) {
 }
 
 /** Appends one command-line option for each row of `rows` ("--missing=WORD") to a table; `count` counts them. */
-ls_status cli_rows_list(cli *cli, const ls_option *rows, struct argp_option *table, size_t *count, size_t room) LS_MUST_USE;
+ls_status cli_rows_list(cli *cli, const ls_option *rows, struct argp_option *table, size_t *count,
+                        size_t room) LS_MUST_USE;
 
 /** Notes the value of such an option in the map from which options are bound (NULL at first). `rows` in their order. */
 ls_status cli_rows_take(cli *cli, const ls_option *const *rows, int key, const char *value,

@@ -33,7 +33,8 @@ static ls_status unknown_command(const char *name) {
     const char *names[64] = {0};
     for (size_t i = 0; cli_commands[i] && i < 63; i++) names[i] = cli_commands[i]->name;
     const char *near = ls_nearest(name, names);
-    if (near) return LS_FAIL(LS_ERR_USAGE, "unknown command \"%s\"; did you mean \"%s\"? See lockstep --help", name, near);
+    if (near)
+        return LS_FAIL(LS_ERR_USAGE, "unknown command \"%s\"; did you mean \"%s\"? See lockstep --help", name, near);
     return LS_FAIL(LS_ERR_USAGE, "unknown command \"%s\"; see lockstep --help", name);
 }
 
@@ -45,7 +46,9 @@ static bool wants_color(const cli *c) {
 static ls_status create_logger(cli *c, bool speaks) {
     ls_logger_options options = {.terminal = stderr,
                                  .output = stdout,
-                                 .threshold = c->verbose ? LS_LOG_DEBUG : c->quiet ? LS_LOG_WARNING : LS_LOG_INFO,
+                                 .threshold = c->verbose ? LS_LOG_DEBUG
+                                              : c->quiet ? LS_LOG_WARNING
+                                                         : LS_LOG_INFO,
                                  .speaks = speaks,
                                  .color = wants_color(c)};
     return ls_logger_create(&options, &c->logger);
@@ -64,8 +67,10 @@ static ls_status run_command(const cli_command *command, cli *c, void *settings)
 static int leave(cli *c, ls_status status, bool speaks) {
     int code = ls_status_exit(status);
     if (status != LS_OK && speaks) {
-        if (c->logger) ls_logger_failure(c->logger, status);
-        else fprintf(stderr, "lockstep: error: %s\n", ls_status_message(status));
+        if (c->logger)
+            ls_logger_failure(c->logger, status);
+        else
+            fprintf(stderr, "lockstep: error: %s\n", ls_status_message(status));
     }
     ls_status_free(status);
     ls_logger_destroy(c->logger);

@@ -114,7 +114,8 @@ ls_status cli_parse_command(const cli_command *command, int argc, char **argv, b
 
     /* argp's own messages and exits would come from every rank, and not in our words. */
     cli_parse parse = {.cli = c, .settings = settings};
-    error_t error = argp_parse(&all, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP | ARGP_IN_ORDER, NULL, &parse);
+    error_t error =
+        argp_parse(&all, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP | ARGP_IN_ORDER, NULL, &parse);
     *done = parse.help;
     if (parse.help) {
         ls_status_free(parse.refusal);

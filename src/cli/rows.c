@@ -68,7 +68,9 @@ ls_status cli_rows_take(cli *c, const ls_option *const *rows, int key, const cha
     if (ls_document_find(*map, row->key)) return LS_FAIL(LS_ERR_USAGE, "%s is given twice", name);
     ls_document *item = NULL;
     bool is_text = row->kind == LS_KIND_TEXT || row->kind == LS_KIND_NAME;
-    if (is_text) LS_TRY(ls_document_scalar(c->pool, (ls_place){name, 0, 0}, value, true, &item));
-    else LS_TRY(ls_yaml_value(c->pool, name, value ? value : "true", &item));
+    if (is_text)
+        LS_TRY(ls_document_scalar(c->pool, (ls_place){name, 0, 0}, value, true, &item));
+    else
+        LS_TRY(ls_yaml_value(c->pool, name, value ? value : "true", &item));
     return ls_document_put(c->pool, *map, row->key, item->place, item);
 }

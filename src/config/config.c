@@ -52,8 +52,7 @@ static ls_status resolve_init(ls_pool *pool, const char *folder, ls_document *va
         ls_document *item = value->items[i];
         const char *key = value->kind == LS_DOCUMENT_MAP ? value->keys[i] : "";
         if (inside && strcmp(key, "from") == 0)
-            LS_TRY(resolve_paths(pool, folder,
-                                 item->kind == LS_DOCUMENT_MAP ? ls_document_find(item, "file") : item));
+            LS_TRY(resolve_paths(pool, folder, item->kind == LS_DOCUMENT_MAP ? ls_document_find(item, "file") : item));
         else
             LS_TRY(resolve_init(pool, folder, item, inside || strcmp(key, "init") == 0));
     }

@@ -2,15 +2,17 @@
 #include "data/dataset.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- parts: files and their lengths ------------------------------------------------------------------------------ */
 
 /* Several groups of one file share its store. */
-static ls_status open_part(ls_storage *s, const ls_location *where, ls_part *part) {
+static ls_status open_part(ls_storage *s, const ls_location *where, ls_place place, ls_part *part) {
     part->path = where->file;
     part->group = where->group;
     for (ls_part *earlier = s->part; earlier < part; earlier++)
@@ -18,6 +20,9 @@ static ls_status open_part(ls_storage *s, const ls_location *where, ls_part *par
             part->store = earlier->store;
             return LS_OK;
         }
+    /* A name that leads nowhere is the configuration's mistake; what is wrong inside a file is the file's. */
+    if (access(part->path, F_OK) != 0)
+        return ls_document_fail(place, LS_ERR_DATA, "%s: %s", part->path, strerror(errno));
     return ls_store_open(part->path, &part->store);
 }
 
@@ -234,7 +239,7 @@ static ls_status open_files(ls_dataset *d, const ls_dataset_source *source) {
     LS_TRY(ls_pool_take(s->pool, parts * sizeof *s->part, &room));
     s->part = room;
     for (size_t i = 0; i < parts; i++) {
-        LS_TRY(open_part(s, &where[i], &s->part[i]));
+        LS_TRY(open_part(s, &where[i], source->place, &s->part[i]));
         s->parts++;
     }
     LS_TRY(ls_pool_take(s->pool, source->field_count * sizeof *s->column, &room));

@@ -62,12 +62,14 @@ static ls_status describe_memory(const ls_trainer *t, const ls_microplan *plan, 
     LS_TRY(ls_reducer_measure(plan, ranks_per_node, ls_model_params(t->model), slots,
                               (ls_wire)t->experiment->topology.wire, &memory));
     ls_graph_memory graph = {0};
-    ls_plan rows = {.rows = ls_microplan_max_rows(plan), .microbatches = ls_microplan_max_count(plan), .training = true};
+    ls_plan rows = {
+        .rows = ls_microplan_max_rows(plan), .microbatches = ls_microplan_max_count(plan), .training = true};
     LS_TRY(ls_model_measure(t->model, &rows, &graph));
     size_t activations = graph.values + graph.gradients + graph.caches + graph.scratch;
-    LS_TRY(ls_text_add(out, "%-10s %s on a node of %zu rank%s: weights %s (once), gradients %s, optimizer %s\n", "memory",
-                       size_text((double)memory.node + (double)on_node * (double)(activations + memory.rank), a), on_node,
-                       on_node == 1 ? "" : "s", size_text((double)memory.weights, b),
+    LS_TRY(ls_text_add(out, "%-10s %s on a node of %zu rank%s: weights %s (once), gradients %s, optimizer %s\n",
+                       "memory",
+                       size_text((double)memory.node + (double)on_node * (double)(activations + memory.rank), a),
+                       on_node, on_node == 1 ? "" : "s", size_text((double)memory.weights, b),
                        size_text((double)memory.gradients, c), size_text((double)memory.slots, d)));
     LS_TRY(ls_text_add(out, "%-10s %s on each rank: activations for %zu samples, and %zu gradient block%s\n", "",
                        size_text((double)activations, a), rows.rows, memory.blocks, memory.blocks == 1 ? "" : "s"));
@@ -89,8 +91,10 @@ static ls_status describe_checkpoint(const ls_trainer *t, ls_text *out) {
     struct statvfs info;
     while (statvfs(path, &info) != 0) {
         char *slash = strrchr(path, '/');
-        if (slash && slash != path) *slash = '\0';
-        else snprintf(path, sizeof path, slash ? "/" : ".");
+        if (slash && slash != path)
+            *slash = '\0';
+        else
+            snprintf(path, sizeof path, slash ? "/" : ".");
         if (strcmp(path, ".") == 0 || strcmp(path, "/") == 0) {
             if (statvfs(path, &info) != 0) return LS_OK;
             break;
@@ -109,8 +113,9 @@ ls_status ls_trainer_describe(ls_trainer *t, size_t ranks, size_t ranks_per_node
     ls_microplan plan = t->plan;
     plan.ranks = ranks;
     if (!ls_microplan_fits(&plan))
-        return LS_FAIL(LS_ERR_CONFIG, "%zu ranks cannot share a batch of %zu samples: at most %zu; or set microbatch: %zu",
-                       ranks, plan.batch, ls_microplan_count(&plan, plan.batch), ls_microplan_advice(plan.batch, ranks));
+        return LS_FAIL(LS_ERR_CONFIG,
+                       "%zu ranks cannot share a batch of %zu samples: at most %zu; or set microbatch: %zu", ranks,
+                       plan.batch, ls_microplan_count(&plan, plan.batch), ls_microplan_advice(plan.batch, ranks));
     LS_TRY(describe_data(t, out));
     LS_TRY(ls_graph_print(ls_model_graph(t->model), out));
     LS_TRY(ls_text_add(out, "%-10s %zu\n", "parameters", ls_params_values(ls_model_params(t->model))));

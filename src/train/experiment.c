@@ -10,15 +10,13 @@
 static const ls_option plateau_rows[] = {
     LS_OPTION_TEXT(ls_stop_plateau, metric, "train.loss", "what must improve"),
     LS_OPTION_REAL(ls_stop_plateau, delta, "1e-4", 0, INFINITY, "what counts as an improvement, absolute"),
-    LS_OPTION_COUNT(ls_stop_plateau, patience, "5", 1, INFINITY, "epochs without an improvement"),
-    LS_OPTION_END};
+    LS_OPTION_COUNT(ls_stop_plateau, patience, "5", 1, INFINITY, "epochs without an improvement"), LS_OPTION_END};
 
 static const ls_option early_rows[] = {
     LS_OPTION_TEXT(ls_stop_early, metric, "valid.loss", "what must improve"),
     LS_OPTION_REAL(ls_stop_early, delta, "0", 0, INFINITY, "what counts as an improvement, absolute"),
     LS_OPTION_COUNT(ls_stop_early, patience, "5", 1, INFINITY, "epochs without an improvement"),
-    LS_OPTION_BOOL(ls_stop_early, restore, "true", "end with the best parameters"),
-    LS_OPTION_END};
+    LS_OPTION_BOOL(ls_stop_early, restore, "true", "end with the best parameters"), LS_OPTION_END};
 
 static const ls_option stop_rows[] = {
     LS_OPTION_COUNT(ls_stop_options, epochs, NULL, 1, 1e9, "epochs to train"),
@@ -29,7 +27,8 @@ static const ls_option stop_rows[] = {
                       "norm of the epoch's mean gradient, before clipping, at which training has converged"),
      .open_low = true},
     LS_OPTION_TABLE(ls_stop_options, plateau, NULL, plateau_rows, "stop where a metric no longer improves"),
-    LS_OPTION_TABLE(ls_stop_options, early, NULL, early_rows, "stop where a metric gets worse, with the best parameters"),
+    LS_OPTION_TABLE(ls_stop_options, early, NULL, early_rows,
+                    "stop where a metric gets worse, with the best parameters"),
     LS_OPTION_END};
 
 static const char *const nonfinite_words[] = {"stop", "skip", NULL};
@@ -45,7 +44,8 @@ static const ls_option run_rows[] = {
     LS_OPTION_DURATION(ls_run_options, deadline, "5min", IN_SECONDS, "longest wait for another rank"),
     {LS_OPTION_NUMBER(ls_run_options, memory, LS_KIND_BYTES, "auto", 0, INFINITY, "for the activations of one rank"),
      .words = auto_words, .word_offset = offsetof(ls_run_options, memory_word)},
-    LS_OPTION_WORD(ls_run_options, on_nonfinite, "stop", nonfinite_words, "what a loss or gradient that is not finite does"),
+    LS_OPTION_WORD(ls_run_options, on_nonfinite, "stop", nonfinite_words,
+                   "what a loss or gradient that is not finite does"),
     LS_OPTION_DURATION(ls_run_options, digest_every, "100st", IN_STEPS, "how often nodes compare their weights"),
     LS_OPTION_BOOL(ls_run_options, ledger, "false", "write which samples each step consumed"),
     LS_OPTION_BOOL(ls_run_options, trace, "false", "write when each rank did what"),
@@ -53,12 +53,13 @@ static const ls_option run_rows[] = {
     LS_OPTION_DURATION(ls_run_options, log_every, "10s", IN_SECONDS, "between two lines of progress"),
     LS_OPTION_END};
 
-static const ls_option topology_rows[] = {
-    {LS_OPTION_NUMBER(ls_topology_options, ranks_per_node, LS_KIND_COUNT, "auto", 1, 1e6,
-                      "ranks that share one copy of the weights"),
-     .words = auto_words, .word_offset = offsetof(ls_topology_options, ranks_per_node_word)},
-    LS_OPTION_WORD(ls_topology_options, wire, "float32", wire_words, "how gradients travel between nodes; bf16 changes bits"),
-    LS_OPTION_END};
+static const ls_option topology_rows[] = {{LS_OPTION_NUMBER(ls_topology_options, ranks_per_node, LS_KIND_COUNT, "auto",
+                                                            1, 1e6, "ranks that share one copy of the weights"),
+                                           .words = auto_words,
+                                           .word_offset = offsetof(ls_topology_options, ranks_per_node_word)},
+                                          LS_OPTION_WORD(ls_topology_options, wire, "float32", wire_words,
+                                                         "how gradients travel between nodes; bf16 changes bits"),
+                                          LS_OPTION_END};
 
 const ls_option ls_experiment_rows[] = {
     LS_OPTION_TABLE(ls_experiment, data, LS_REQUIRED, ls_data_rows, "what to train on"),
@@ -68,14 +69,16 @@ const ls_option ls_experiment_rows[] = {
     LS_OPTION_CHOICES(ls_experiment, metrics, NULL, &ls_metrics, "what is reported of each evaluation beside the loss"),
     {LS_OPTION_NUMBER(ls_experiment, batch, LS_KIND_COUNT, LS_REQUIRED, 1, 1e9,
                       "samples per optimizer step, over all ranks together; full: the training set"),
-     .words = full_words, .word_offset = offsetof(ls_experiment, batch_word), .place_offset = offsetof(ls_experiment, batch_place)},
+     .words = full_words, .word_offset = offsetof(ls_experiment, batch_word),
+     .place_offset = offsetof(ls_experiment, batch_place)},
     {LS_OPTION_NUMBER(ls_experiment, microbatch, LS_KIND_COUNT, "auto", 1, 1e9,
                       "samples whose gradients are summed as one; auto: min(32, ceil(batch / 8))"),
      .words = auto_words, .word_offset = offsetof(ls_experiment, microbatch_word)},
     {LS_OPTION_ROW(ls_experiment, seed, LS_KIND_SEED, "1", "of all that is random")},
     LS_OPTION_WORD(ls_experiment, math, "exact", math_words, "own kernels with the same bits everywhere, or OpenBLAS"),
     LS_OPTION_CHOICE(ls_experiment, optimizer, LS_REQUIRED, &ls_optimizers, "how gradients change parameters"),
-    LS_OPTION_CHOICES(ls_experiment, schedule, NULL, &ls_schedules, "factors on the learning rate; a list is multiplied"),
+    LS_OPTION_CHOICES(ls_experiment, schedule, NULL, &ls_schedules,
+                      "factors on the learning rate; a list is multiplied"),
     {LS_OPTION_NUMBER(ls_experiment, clip_norm, LS_KIND_REAL, NULL, 0, INFINITY,
                       "most that the norm of the whole gradient may be"),
      .open_low = true},
@@ -99,17 +102,21 @@ static ls_status check_stop(const ls_experiment *experiment) {
                                 "stop: no condition is given; name one, for example stop: {epochs: 30}");
     if (stop->metric && !ls__stop_metric_parse(stop->metric, &condition))
         return ls_document_fail(experiment->stop_place, LS_ERR_CONFIG,
-                                "stop.metric: \"%s\" is no condition; write it as \"valid.accuracy >= 0.98\"", stop->metric);
+                                "stop.metric: \"%s\" is no condition; write it as \"valid.accuracy >= 0.98\"",
+                                stop->metric);
     return LS_OK;
 }
 
-/* With validation data the best is the least validation loss, else the least training loss; early stopping says better. */
+/* With validation data the best is the least validation loss, else the least training loss; early stopping says better.
+ */
 static void choose_best(ls_experiment *experiment) {
     ls_checkpoint_options *checkpoint = &experiment->checkpoint;
     if (checkpoint->best_given) return;
     checkpoint->best_given = true;
-    if (experiment->stop.early.metric) checkpoint->best = experiment->stop.early.metric;
-    else checkpoint->best = experiment->data.valid.count ? "valid.loss" : "train.loss";
+    if (experiment->stop.early.metric)
+        checkpoint->best = experiment->stop.early.metric;
+    else
+        checkpoint->best = experiment->data.valid.count ? "valid.loss" : "train.loss";
 }
 
 ls_status ls_experiment_check(ls_experiment *experiment) {

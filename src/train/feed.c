@@ -3,7 +3,8 @@
 
 #include "train/trainer.h"
 
-/* ---- transforms --------------------------------------------------------------------------------------------------- */
+/* ---- transforms ---------------------------------------------------------------------------------------------------
+ */
 
 static bool is_value_target(const ls_model *model, size_t slot) {
     for (size_t i = 0; i < ls_model_losses(model); i++) {
@@ -68,7 +69,8 @@ const ls_preprocess *ls__transform_of(const ls_transforms *transforms, const cha
     return NULL;
 }
 
-/* ---- feeds --------------------------------------------------------------------------------------------------------- */
+/* ---- feeds ---------------------------------------------------------------------------------------------------------
+ */
 
 /* A loader whose fields are the model's slots, in their order. */
 struct ls_feed {
@@ -113,10 +115,17 @@ ls_status ls__feed_create(const ls_feed_plan *plan, ls_feed **out) {
     double scale = 1;
     if (status == LS_OK) status = weight_scale(plan, &scale);
     if (status == LS_OK) {
-        ls_loader_plan loader = {.dataset = plan->dataset, .sampler = plan->sampler, .fields = fields,
-                                 .field_count = slots, .augment = plan->augment ? &plan->data->augment : NULL,
-                                 .seed = plan->seed, .weight_scale = scale, .capacity = plan->rows, .cache = plan->data->cache,
-                                 .comm = plan->comm, .log = plan->logger};
+        ls_loader_plan loader = {.dataset = plan->dataset,
+                                 .sampler = plan->sampler,
+                                 .fields = fields,
+                                 .field_count = slots,
+                                 .augment = plan->augment ? &plan->data->augment : NULL,
+                                 .seed = plan->seed,
+                                 .weight_scale = scale,
+                                 .capacity = plan->rows,
+                                 .cache = plan->data->cache,
+                                 .comm = plan->comm,
+                                 .log = plan->logger};
         feed->model = plan->model;
         status = ls_loader_create(&loader, &feed->loader);
     }

@@ -26,9 +26,16 @@ static ls_status fill(ls_trainer *t, ls_model *precise, size_t rows) {
     LS_TRY(ls_model_plan(t->model, &plan));
     LS_TRY(ls__transforms_fit(&t->transforms, t->data.train, t->comm));
     const ls_data_options *data = &t->experiment->data;
-    ls_feed_plan feed_plan = {.model = t->model, .dataset = t->data.train, .transforms = &t->transforms, .data = data,
-                              .sampler = ls_sampler_make(data, t->data.train, t->experiment->seed), .rows = rows,
-                              .augment = true, .seed = t->experiment->seed, .comm = t->comm, .logger = t->logger};
+    ls_feed_plan feed_plan = {.model = t->model,
+                              .dataset = t->data.train,
+                              .transforms = &t->transforms,
+                              .data = data,
+                              .sampler = ls_sampler_make(data, t->data.train, t->experiment->seed),
+                              .rows = rows,
+                              .augment = true,
+                              .seed = t->experiment->seed,
+                              .comm = t->comm,
+                              .logger = t->logger};
     ls_feed *feed = NULL;
     LS_TRY(ls__feed_create(&feed_plan, &feed));
     ls_status status = ls__feed_seek(feed, 0, 0);
@@ -53,8 +60,8 @@ static ls_status check(ls_trainer *t, ls_model *precise, double *weights, double
 
 ls_status ls_trainer_check_gradients(ls_trainer *t, ls_text *out) {
     ls_model *precise = NULL;
-    LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_DOUBLE, false, t->logger,
-                           &precise));
+    LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_DOUBLE, false,
+                           t->logger, &precise));
     const ls_params *params = ls_model_params(precise);
     void *weights = NULL, *gradients = NULL;
     ls_gradient_report report = {0};
@@ -65,9 +72,10 @@ ls_status ls_trainer_check_gradients(ls_trainer *t, ls_text *out) {
     if (report.checked || report.skipped) {
         const char *part = report.part ? report.part : "";
         status = ls_status_first(
-            status, ls_text_add(out, "%-10s %zu elements compared, %zu near a kink skipped; worst %.1e at %s%s%s[%zu]\n",
-                                "gradients", report.checked, report.skipped, report.worst,
-                                report.owner ? report.owner : "", *part ? "/" : "", part, report.element));
+            status,
+            ls_text_add(out, "%-10s %zu elements compared, %zu near a kink skipped; worst %.1e at %s%s%s[%zu]\n",
+                        "gradients", report.checked, report.skipped, report.worst, report.owner ? report.owner : "",
+                        *part ? "/" : "", part, report.element));
     }
     ls_block_destroy(weights);
     ls_block_destroy(gradients);

@@ -10,7 +10,8 @@
 
 #include "train/trainer.h"
 
-/* ---- the run directory -------------------------------------------------------------------------------------------- */
+/* ---- the run directory --------------------------------------------------------------------------------------------
+ */
 
 static ls_status make_folder(const char *path) {
     char part[4096];
@@ -46,12 +47,14 @@ static ls_status prepare_folder(ls_trainer *t) {
     snprintf(path, sizeof path, "%s/log.txt", folder);
     LS_TRY(ls_logger_open_file(t->logger, path));
     snprintf(path, sizeof path, "%s/stop", folder);
-    if (unlink(path) == 0) ls_logger_say(t->logger, LS_LOG_WARNING, "removed %s, which ended the run before this one", path);
+    if (unlink(path) == 0)
+        ls_logger_say(t->logger, LS_LOG_WARNING, "removed %s, which ended the run before this one", path);
     snprintf(path, sizeof path, "%s/config.yaml", folder);
     return write_file(path, t->experiment->text);
 }
 
-/* ---- start ---------------------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------------------------------
+ */
 
 static ls_status initialise(ls_trainer *t) {
     ls_comm_note(t->comm, "initialise", 0);
@@ -81,17 +84,19 @@ static ls_status start(ls_trainer *t, const ls_run_request *request) {
 static void say_start(const ls_trainer *t) {
     char when[64] = "";
     if (t->last_step) snprintf(when, sizeof when, " of %llu", (unsigned long long)t->last_step);
-    ls_logger_say(t->logger, LS_LOG_INFO,
-                  "%zu rank%s on %zu node%s, %zu thread%s each; %s; %zu parameters; %llu samples, %llu steps an epoch of "
-                  "%zu samples in micro-batches of %zu; step %llu%s",
-                  ls_comm_size(t->comm), ls_comm_size(t->comm) == 1 ? "" : "s", ls_comm_nodes(t->comm),
-                  ls_comm_nodes(t->comm) == 1 ? "" : "s", ls_team_size(t->team), ls_team_size(t->team) == 1 ? "" : "s",
-                  ls_math_description(t->math), ls_params_values(ls_model_params(t->model)),
-                  (unsigned long long)t->samples, (unsigned long long)t->steps_per_epoch, t->plan.batch,
-                  t->plan.microbatch, (unsigned long long)t->state.step, when);
+    ls_logger_say(
+        t->logger, LS_LOG_INFO,
+        "%zu rank%s on %zu node%s, %zu thread%s each; %s; %zu parameters; %llu samples, %llu steps an epoch of "
+        "%zu samples in micro-batches of %zu; step %llu%s",
+        ls_comm_size(t->comm), ls_comm_size(t->comm) == 1 ? "" : "s", ls_comm_nodes(t->comm),
+        ls_comm_nodes(t->comm) == 1 ? "" : "s", ls_team_size(t->team), ls_team_size(t->team) == 1 ? "" : "s",
+        ls_math_description(t->math), ls_params_values(ls_model_params(t->model)), (unsigned long long)t->samples,
+        (unsigned long long)t->steps_per_epoch, t->plan.batch, t->plan.microbatch, (unsigned long long)t->state.step,
+        when);
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------------------------------
+ */
 
 static ls_status loop(ls_trainer *t) {
     while (!t->stopping) {
@@ -104,7 +109,8 @@ static ls_status loop(ls_trainer *t) {
     return LS_OK;
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------------------------
+ */
 
 /* The test set is looked at once, with the best parameters there were. */
 static ls_status evaluate_test(ls_trainer *t) {

@@ -1,6 +1,6 @@
 /*
- * From an experiment to a trainer: everything about configuration and data is checked before any memory of size is taken,
- * so that `check` does just this much.
+ * From an experiment to a trainer: everything about configuration and data is checked before any memory of size is
+ * taken, so that `check` does just this much.
  */
 #include <math.h>
 #include <sched.h>
@@ -9,7 +9,8 @@
 
 #include "train/trainer.h"
 
-/* ---- data and model ------------------------------------------------------------------------------------------------- */
+/* ---- data and model -------------------------------------------------------------------------------------------------
+ */
 
 /* The datasets that losses name beside y, NULL-terminated. */
 static ls_status loss_targets(ls_trainer *t, const char *const **out) {
@@ -82,10 +83,18 @@ ls_status ls__model_build(const ls_experiment *experiment, const ls_dataset *dat
                           ls_model **out) {
     sources from = {0};
     LS_TRY(list_sources(pool, dataset, &from));
-    ls_model_setup setup = {.inputs = from.inputs, .input_count = from.input_count, .targets = from.targets,
-                            .target_count = from.target_count, .corrupt = from.corrupt, .weighted = from.weighted,
-                            .inference = inference, .math = math, .team = team, .precision = precision,
-                            .seed = experiment->seed, .logger = logger};
+    ls_model_setup setup = {.inputs = from.inputs,
+                            .input_count = from.input_count,
+                            .targets = from.targets,
+                            .target_count = from.target_count,
+                            .corrupt = from.corrupt,
+                            .weighted = from.weighted,
+                            .inference = inference,
+                            .math = math,
+                            .team = team,
+                            .precision = precision,
+                            .seed = experiment->seed,
+                            .logger = logger};
     void *memory = NULL; /* the options must outlive the model */
     LS_TRY(ls_pool_take(pool, sizeof(ls_model_options), &memory));
     ls_model_options *options = memory;
@@ -93,7 +102,8 @@ ls_status ls__model_build(const ls_experiment *experiment, const ls_dataset *dat
     return ls_model_create(options, &setup, out);
 }
 
-/* ---- the plan of a batch ---------------------------------------------------------------------------------------------- */
+/* ---- the plan of a batch
+ * ---------------------------------------------------------------------------------------------- */
 
 size_t ls__default_microbatch(size_t batch) {
     size_t eighth = (batch + 7) / 8;
@@ -104,8 +114,9 @@ static ls_status plan_batches(ls_trainer *t, size_t ranks) {
     t->samples = ls_dataset_samples(t->data.train);
     size_t batch = t->experiment->batch ? t->experiment->batch : (size_t)t->samples;
     if (batch > t->samples) {
-        ls_logger_say(t->logger, LS_LOG_WARNING, "batch: %zu is more than the %llu training samples; an epoch is one step",
-                      batch, (unsigned long long)t->samples);
+        ls_logger_say(t->logger, LS_LOG_WARNING,
+                      "batch: %zu is more than the %llu training samples; an epoch is one step", batch,
+                      (unsigned long long)t->samples);
         batch = (size_t)t->samples;
     }
     size_t micro = t->experiment->microbatch ? t->experiment->microbatch : ls__default_microbatch(batch);
@@ -117,10 +128,11 @@ static ls_status plan_batches(ls_trainer *t, size_t ranks) {
     if (!advice)
         return LS_FAIL(LS_ERR_CONFIG, "%zu ranks cannot share a batch of %zu samples: use at most %zu ranks", ranks,
                        batch, batch);
-    return LS_FAIL(LS_ERR_CONFIG,
-                   "%zu ranks cannot share a batch of %zu samples cut into %zu micro-batches of %zu: set microbatch: %zu, "
-                   "or use at most %zu ranks",
-                   ranks, batch, most, micro, advice, most);
+    return LS_FAIL(
+        LS_ERR_CONFIG,
+        "%zu ranks cannot share a batch of %zu samples cut into %zu micro-batches of %zu: set microbatch: %zu, "
+        "or use at most %zu ranks",
+        ranks, batch, most, micro, advice, most);
 }
 
 static void plan_end(ls_trainer *t) {
@@ -140,7 +152,8 @@ static size_t thread_count(const ls_trainer *t) {
     return cores > sharing ? cores / sharing : 1;
 }
 
-/* ---- create and destroy ------------------------------------------------------------------------------------------------- */
+/* ---- create and destroy
+ * ------------------------------------------------------------------------------------------------- */
 
 static ls_status build(ls_trainer *t) {
     static const char *const maths[] = {"exact", "blas"};
@@ -149,8 +162,8 @@ static ls_status build(ls_trainer *t) {
     LS_TRY(ls_team_create(thread_count(t), &t->team));
     LS_TRY(open_data(t));
     LS_TRY(plan_batches(t, ls_comm_size(t->comm)));
-    LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_FLOAT, false, t->logger,
-                           &t->model));
+    LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_FLOAT, false,
+                           t->logger, &t->model));
     if (ls_params_trainable(ls_model_params(t->model)) == 0)
         return LS_FAIL(LS_ERR_CONFIG, "model: nothing to train: no layer has a parameter that is not frozen");
     const ls_model_loss *first = ls_model_loss_at(t->model, 0);
@@ -199,7 +212,8 @@ void ls_trainer_destroy(ls_trainer *t) {
     free(t);
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------------------
+ */
 
 size_t ls__slot_names(const ls_experiment *experiment, const char **names) {
     size_t count = ls_optimizer_slots(&experiment->optimizer, names);
@@ -216,8 +230,10 @@ static ls_status take(ls_trainer *t, size_t count, size_t size, void *out) {
 
 static ls_status create_reducer(ls_trainer *t) {
     const char *names[LS_OPTIMIZER_SLOTS + 1];
-    ls_reducer_options options = {.params = ls_model_params(t->model), .batch = t->plan.batch,
-                                  .microbatch = t->plan.microbatch, .slots = ls__slot_names(t->experiment, names),
+    ls_reducer_options options = {.params = ls_model_params(t->model),
+                                  .batch = t->plan.batch,
+                                  .microbatch = t->plan.microbatch,
+                                  .slots = ls__slot_names(t->experiment, names),
                                   .wire = (ls_wire)t->experiment->topology.wire};
     LS_TRY(ls_reducer_create(t->comm, &options, &t->reducer));
     ls_reducer_pieces(t->reducer, &t->pieces, &t->piece_count);
@@ -255,9 +271,16 @@ static ls_status create_state(ls_trainer *t) {
 
 static ls_status create_feeds(ls_trainer *t) {
     const ls_data_options *data = &t->experiment->data;
-    ls_feed_plan plan = {.model = t->model, .dataset = t->data.train, .transforms = &t->transforms, .data = data,
-                         .sampler = ls_sampler_make(data, t->data.train, t->experiment->seed), .rows = t->max_rows,
-                         .augment = true, .seed = t->experiment->seed, .comm = t->comm, .logger = t->logger};
+    ls_feed_plan plan = {.model = t->model,
+                         .dataset = t->data.train,
+                         .transforms = &t->transforms,
+                         .data = data,
+                         .sampler = ls_sampler_make(data, t->data.train, t->experiment->seed),
+                         .rows = t->max_rows,
+                         .augment = true,
+                         .seed = t->experiment->seed,
+                         .comm = t->comm,
+                         .logger = t->logger};
     LS_TRY(ls__feed_create(&plan, &t->feed));
     if (data->eval_train) LS_TRY(ls__evaluator_create(t, "train", t->data.train, &t->evaluator[t->evaluators++]));
     if (t->data.valid) LS_TRY(ls__evaluator_create(t, "valid", t->data.valid, &t->evaluator[t->evaluators++]));
@@ -266,8 +289,8 @@ static ls_status create_feeds(ls_trainer *t) {
 
 ls_status ls__trainer_allocate(ls_trainer *t) {
     LS_TRY(create_reducer(t));
-    LS_TRY(ls_comm_agree(t->comm, ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->max_rows,
-                                                   t->pool, &t->tally)));
+    LS_TRY(ls_comm_agree(
+        t->comm, ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->max_rows, t->pool, &t->tally)));
     LS_TRY(create_exchanges(t));
     LS_TRY(ls_comm_agree(t->comm, create_state(t)));
     return create_feeds(t);

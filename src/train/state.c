@@ -9,7 +9,8 @@
 
 #include "train/trainer.h"
 
-/* ---- into items ----------------------------------------------------------------------------------------------------- */
+/* ---- into items -----------------------------------------------------------------------------------------------------
+ */
 
 /* Sums have one form once their carries are settled, whatever ranks they came from. */
 static ls_status add_sums(ls_trainer *t, ls_items *items) {
@@ -17,8 +18,13 @@ static ls_status add_sums(ls_trainer *t, ls_items *items) {
         size_t first = 0, last = 0;
         ls_sum_normalise(&t->state.epoch_sums[i], &first, &last);
     }
-    ls_item item = {.path = "/state/epoch_sums", .dtype = LS_DTYPE_I64, .rank = 2, .dim = {t->tally.sums, LS_SUM_WORDS},
-                    .part = LS_PART_STATE, .bytes = t->tally.sums * sizeof(ls_sum), .data = t->state.epoch_sums};
+    ls_item item = {.path = "/state/epoch_sums",
+                    .dtype = LS_DTYPE_I64,
+                    .rank = 2,
+                    .dim = {t->tally.sums, LS_SUM_WORDS},
+                    .part = LS_PART_STATE,
+                    .bytes = t->tally.sums * sizeof(ls_sum),
+                    .data = t->state.epoch_sums};
     return ls_items_add(items, &item);
 }
 
@@ -55,8 +61,8 @@ static ls_status add_schedules(const ls_trainer *t, ls_items *items) {
 static ls_status add_provenance(const ls_trainer *t, ls_items *items) {
     LS_TRY(ls_items_add_text(items, "/provenance/math", ls_math_description(t->math)));
     LS_TRY(ls_items_add_count(items, "/provenance/data_digest", ls_dataset_digest(t->data.train)));
-    LS_TRY(ls_items_add_real(items, "/provenance/train_seconds",
-                             t->state.train_seconds + (ls_clock_now() - t->started)));
+    LS_TRY(
+        ls_items_add_real(items, "/provenance/train_seconds", t->state.train_seconds + (ls_clock_now() - t->started)));
     return LS_OK;
 }
 
@@ -81,7 +87,8 @@ static ls_status fill_items(ls_trainer *t, ls_items *items) {
     return add_provenance(t, items);
 }
 
-/* ---- out of items ----------------------------------------------------------------------------------------------------- */
+/* ---- out of items
+ * ----------------------------------------------------------------------------------------------------- */
 
 static ls_status get_watch(const ls_items *items, const char *path, ls_watch *watch) {
     double numbers[3];
@@ -159,7 +166,8 @@ static ls_status read_items(ls_trainer *t, const ls_items *items) {
     uint64_t digest = 0;
     LS_TRY(ls_items_get_count(items, "/provenance/data_digest", &digest));
     if (digest != ls_dataset_digest(t->data.train))
-        return LS_FAIL(LS_ERR_CONFIG, "the training data are not those of this run: their digest is %016" PRIx64
+        return LS_FAIL(LS_ERR_CONFIG,
+                       "the training data are not those of this run: their digest is %016" PRIx64
                        ", the checkpoint's is %016" PRIx64 "; choose another run.dir, or the old data",
                        ls_dataset_digest(t->data.train), digest);
     LS_TRY(ls_items_get_count(items, "/state/step", &t->state.step));
@@ -176,7 +184,8 @@ static ls_status read_items(ls_trainer *t, const ls_items *items) {
     return get_end(t, items);
 }
 
-/* ---- the saver -------------------------------------------------------------------------------------------------------- */
+/* ---- the saver
+ * -------------------------------------------------------------------------------------------------------- */
 
 const char *ls__best_metric(const ls_trainer *t) {
     return t->experiment->checkpoint.best;
@@ -191,10 +200,15 @@ ls_status ls__saver_open(ls_trainer *t) {
     }
     LS_TRY(ls_comm_agree(t->comm, status));
     t->slot_count = ls__slot_names(t->experiment, t->slot_names);
-    ls_saver_options options = {.comm = t->comm, .reducer = t->reducer, .params = ls_model_params(t->model),
-                                .slots = t->slot_count, .slot_names = t->slot_names,
-                                .folder = t->experiment->run.dir, .config = t->experiment->text,
-                                .keep = t->experiment->checkpoint.keep, .lock = t->lock};
+    ls_saver_options options = {.comm = t->comm,
+                                .reducer = t->reducer,
+                                .params = ls_model_params(t->model),
+                                .slots = t->slot_count,
+                                .slot_names = t->slot_names,
+                                .folder = t->experiment->run.dir,
+                                .config = t->experiment->text,
+                                .keep = t->experiment->checkpoint.keep,
+                                .lock = t->lock};
     return ls_saver_create(&options, &t->saver);
 }
 
@@ -205,11 +219,12 @@ static void take_outcome(ls_trainer *t, ls_saver_outcome *outcome) {
     if (outcome->superseded) t->superseded = true;
     if (outcome->status == LS_OK) {
         ls_checkpoint_name(outcome->step, t->newest, sizeof t->newest);
-        ls_logger_say(t->logger, LS_LOG_DEBUG, "saved %s, %" PRIu64 " bytes in %.3f s, state %016" PRIx64, outcome->path,
-                      outcome->bytes, outcome->seconds, outcome->state);
+        ls_logger_say(t->logger, LS_LOG_DEBUG, "saved %s, %" PRIu64 " bytes in %.3f s, state %016" PRIx64,
+                      outcome->path, outcome->bytes, outcome->seconds, outcome->state);
         return;
     }
-    ls_logger_say(t->logger, LS_LOG_WARNING, "the checkpoint of step %" PRIu64 " was not made: %s; training goes on, "
+    ls_logger_say(t->logger, LS_LOG_WARNING,
+                  "the checkpoint of step %" PRIu64 " was not made: %s; training goes on, "
                   "the older ones stay, and the next save that is due tries again",
                   outcome->step, ls_status_message(outcome->status));
     t->failed_saves++;
@@ -241,8 +256,8 @@ ls_status ls__trainer_save(ls_trainer *t, bool best) {
     status = ls_comm_agree(t->comm, status);
     if (status == LS_OK) status = ls_saver_start(t->saver, t->state.step, items, best);
     ls_items_destroy(items);
-    t->saved = (ls_checkpoint_position){t->state.step, (double)t->state.step / (double)t->steps_per_epoch,
-                                        ls_clock_now()};
+    t->saved =
+        (ls_checkpoint_position){t->state.step, (double)t->state.step / (double)t->steps_per_epoch, ls_clock_now()};
     t->any_saved = true;
     return status;
 }
@@ -251,7 +266,8 @@ double ls__save_seconds(const ls_trainer *t) {
     return 2 * t->save_seconds + 1;
 }
 
-/* ---- resume ------------------------------------------------------------------------------------------------------------ */
+/* ---- resume
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* Rank 0: the checkpoint to go on from, or NULL where the run starts. */
 static ls_status find_checkpoint(ls_trainer *t, const ls_run_request *request, ls_checkpoint **out) {
@@ -266,8 +282,10 @@ static ls_status find_checkpoint(ls_trainer *t, const ls_run_request *request, l
     if (!path) return LS_OK;
     ls_status status = LS_OK;
     if (request->resume == LS_RESUME_NEVER)
-        status = LS_FAIL(LS_ERR_CONFIG, "run.dir: %s holds a run already (%s), and --resume never was given: choose "
-                         "another run.dir, or remove it", t->experiment->run.dir, path);
+        status = LS_FAIL(LS_ERR_CONFIG,
+                         "run.dir: %s holds a run already (%s), and --resume never was given: choose "
+                         "another run.dir, or remove it",
+                         t->experiment->run.dir, path);
     else
         status = ls_checkpoint_open(path, out);
     if (status == LS_OK) ls_logger_say(t->logger, LS_LOG_INFO, "going on from %s", path);
@@ -280,8 +298,10 @@ static ls_status may_continue(const ls_trainer *t, const ls_run_request *request
     ls_text lines = {0};
     ls_status status = request->compare(ls_checkpoint_config(checkpoint), t->experiment->text, &lines);
     if (status == LS_OK && lines.length)
-        status = LS_FAIL(LS_ERR_CONFIG, "run.dir: %s holds another experiment; these keys differ:\n%schoose another "
-                         "run.dir, or set the keys as they were", t->experiment->run.dir, lines.bytes);
+        status = LS_FAIL(LS_ERR_CONFIG,
+                         "run.dir: %s holds another experiment; these keys differ:\n%schoose another "
+                         "run.dir, or set the keys as they were",
+                         t->experiment->run.dir, lines.bytes);
     ls_text_free(&lines);
     return status;
 }
@@ -302,8 +322,8 @@ ls_status ls__trainer_resume(ls_trainer *t, const ls_run_request *request, bool 
     ls_items_destroy(items);
     ls_checkpoint_close(checkpoint);
     *resumed = found != 0;
-    t->saved = (ls_checkpoint_position){t->state.step, (double)t->state.step / (double)t->steps_per_epoch,
-                                        ls_clock_now()};
+    t->saved =
+        (ls_checkpoint_position){t->state.step, (double)t->state.step / (double)t->steps_per_epoch, ls_clock_now()};
     t->any_saved = *resumed;
     return status;
 }

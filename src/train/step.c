@@ -61,7 +61,8 @@ static ls_status backward(ls_trainer *t) {
     return ls_reducer_ready(t->reducer, 0);
 }
 
-/* ---- decide --------------------------------------------------------------------------------------------------------- */
+/* ---- decide ---------------------------------------------------------------------------------------------------------
+ */
 
 static void add_norms(ls_trainer *t) {
     const ls_params *params = ls_model_params(t->model);
@@ -111,15 +112,16 @@ static ls_status locate_bad_number(ls_trainer *t) {
         ls_graph_check_finite(ls_model_graph(t->model), false);
     }
     if (found != LS_OK)
-        found = ls_status_prefix(found, "step %llu, rank %zu", (unsigned long long)t->state.step,
-                                 ls_comm_rank(t->comm));
+        found =
+            ls_status_prefix(found, "step %llu, rank %zu", (unsigned long long)t->state.step, ls_comm_rank(t->comm));
     ls_status agreed = ls_comm_agree(t->comm, found);
     if (agreed != LS_OK) return agreed;
     return LS_FAIL(LS_ERR_NUMERIC, "step %llu: the sum of the gradients is not finite, though every rank's part is",
                    (unsigned long long)t->state.step);
 }
 
-/* ---- update --------------------------------------------------------------------------------------------------------- */
+/* ---- update ---------------------------------------------------------------------------------------------------------
+ */
 
 static ls_update update_of(const ls_trainer *t, const ls_piece *piece, const ls_param *param, double clip) {
     const ls_choice *optimizer = &t->experiment->optimizer;
@@ -209,12 +211,12 @@ static void count_step(ls_trainer *t, size_t samples, bool skipped) {
         t->state.skipped++;
         return;
     }
-    for (size_t i = 0; i < t->tally.sums; i++)
-        ls_sum_merge(&t->state.epoch_sums[i], ls_exchange_sum(t->exchange, i));
+    for (size_t i = 0; i < t->tally.sums; i++) ls_sum_merge(&t->state.epoch_sums[i], ls_exchange_sum(t->exchange, i));
     t->state.epoch_samples += samples;
 }
 
-/* ---- the step ------------------------------------------------------------------------------------------------------- */
+/* ---- the step -------------------------------------------------------------------------------------------------------
+ */
 
 ls_status ls__trainer_step(ls_trainer *t) {
     size_t samples = batch_samples(t);

@@ -9,7 +9,7 @@ bool ls__stop_metric_parse(const char *text, ls_stop_metric *out) {
     int end = 0;
     if (sscanf(text, " %63[A-Za-z0-9_.] %2[<>=] %63s %n", out->name, comparison, number, &end) != 3 || text[end])
         return false;
-    if (comparison[0] == '=' || !strchr(out->name, '.')) return false;
+    if (comparison[0] == '=' || (comparison[1] && comparison[1] != '=') || !strchr(out->name, '.')) return false;
     out->at_least = comparison[0] == '>';
     out->strict = comparison[1] != '=';
     return ls_parse_real(number, &out->bound);

@@ -6,11 +6,16 @@
 
 #include "train/trainer.h"
 
-static const char *const section_names[LS_SECTION_COUNT] = {
-    [LS_SECTION_DATA] = "data",       [LS_SECTION_FORWARD] = "forward", [LS_SECTION_BACKWARD] = "backward",
-    [LS_SECTION_REDUCE] = "reduce",   [LS_SECTION_DECIDE] = "decide",   [LS_SECTION_UPDATE] = "update",
-    [LS_SECTION_DISTRIBUTE] = "distribute", [LS_SECTION_HOOKS] = "hooks", [LS_SECTION_EVALUATE] = "evaluate",
-    [LS_SECTION_SAVE] = "save"};
+static const char *const section_names[LS_SECTION_COUNT] = {[LS_SECTION_DATA] = "data",
+                                                            [LS_SECTION_FORWARD] = "forward",
+                                                            [LS_SECTION_BACKWARD] = "backward",
+                                                            [LS_SECTION_REDUCE] = "reduce",
+                                                            [LS_SECTION_DECIDE] = "decide",
+                                                            [LS_SECTION_UPDATE] = "update",
+                                                            [LS_SECTION_DISTRIBUTE] = "distribute",
+                                                            [LS_SECTION_HOOKS] = "hooks",
+                                                            [LS_SECTION_EVALUATE] = "evaluate",
+                                                            [LS_SECTION_SAVE] = "save"};
 
 static void fill_sections(const ls_trainer *t, const double *all, ls_report_section *sections) {
     size_t ranks = ls_comm_size(t->comm);
@@ -32,7 +37,8 @@ static void fill_sections(const ls_trainer *t, const double *all, ls_report_sect
 static ls_status gather_sections(ls_trainer *t, ls_report_section *sections) {
     void *all = NULL;
     if (ls_comm_first(t->comm)) {
-        ls_status status = ls_block_create(ls_comm_size(t->comm) * LS_SECTION_COUNT, sizeof(double), "the report", &all);
+        ls_status status =
+            ls_block_create(ls_comm_size(t->comm) * LS_SECTION_COUNT, sizeof(double), "the report", &all);
         LS_TRY(status);
     }
     ls_status status = ls_comm_gather(t->comm, t->seconds, sizeof t->seconds, all);
@@ -46,8 +52,7 @@ static size_t list_sets(ls_trainer *t, ls_report_set *sets, ls_value *values) {
     for (size_t i = 0; i < t->evaluators; i++) {
         const ls_evaluator *e = &t->evaluator[i];
         if (!e->done) continue;
-        for (size_t v = 0; v < t->tally.values; v++)
-            values[v] = (ls_value){t->tally.names[v], e->values[v], NULL};
+        for (size_t v = 0; v < t->tally.values; v++) values[v] = (ls_value){t->tally.names[v], e->values[v], NULL};
         sets[count++] = (ls_report_set){e->set, ls_dataset_samples(e->dataset), t->tally.values, values};
         values += t->tally.values;
     }
@@ -87,7 +92,9 @@ ls_status ls__summarise(ls_trainer *t) {
     LS_TRY(memory_in_use(t, memory, &memory_count));
     extra[0] = (ls_value){"skipped_updates", (double)t->state.skipped, NULL};
     ls_summary summary = {
-        .result = t->failure ? "failed" : t->interrupted ? "stopped" : "done",
+        .result = t->failure       ? "failed"
+                  : t->interrupted ? "stopped"
+                                   : "done",
         .stop_reason = t->failure ? ls_status_message(t->failure) : t->stop_reason,
         .steps = t->state.step,
         .updates = t->state.updates,

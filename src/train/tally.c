@@ -69,8 +69,10 @@ static const float *weights_of(const ls_model *model) {
 
 ls_metric_view ls__tally_view(const ls_tally *tally, size_t rows) {
     const ls_model_loss *loss = ls_model_loss_at(tally->model, 0);
-    ls_metric_view view = {.target = (ls_target)loss->target_kind, .rows = rows,
-                           .outputs = ls_shape_size(loss->shape), .prediction = loss->output,
+    ls_metric_view view = {.target = (ls_target)loss->target_kind,
+                           .rows = rows,
+                           .outputs = ls_shape_size(loss->shape),
+                           .prediction = loss->output,
                            .weights = weights_of(tally->model)};
     if (loss->target_kind == LS_LOSS_PAIRS) {
         view.corrupt = loss->corrupt;

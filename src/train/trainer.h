@@ -26,7 +26,8 @@ typedef struct ls_transforms {
     ls_preprocess **item;
 } ls_transforms;
 
-/* Fits one transform per real field of the model, on the training set; targets of values take preprocess_y. Collective. */
+/* Fits one transform per real field of the model, on the training set; targets of values take preprocess_y. Collective.
+ */
 ls_status ls__transforms_create(const ls_data_options *options, const ls_model *model, const ls_dataset *dataset,
                                 ls_pool *pool, ls_transforms *out) LS_MUST_USE;
 ls_status ls__transforms_fit(ls_transforms *transforms, const ls_dataset *train, ls_comm *comm) LS_MUST_USE;
@@ -54,8 +55,8 @@ ls_status ls__feed_create(const ls_feed_plan *plan, ls_feed **out) LS_MUST_USE;
 void ls__feed_destroy(ls_feed *feed);
 ls_status ls__feed_seek(ls_feed *feed, uint32_t epoch, uint64_t position) LS_MUST_USE;
 /* Fills the model's slots with `count` samples from `first`; `samples` (or NULL) says which they are. Local. */
-ls_status ls__feed_fill(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count, const uint64_t **samples)
-    LS_MUST_USE;
+ls_status ls__feed_fill(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count,
+                        const uint64_t **samples) LS_MUST_USE;
 void ls__feed_expect(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count);
 
 /* ---- sums of losses and metrics ---------------------------------------------------------------------------------- */
@@ -87,7 +88,8 @@ void ls__tally_values(const ls_tally *tally, const ls_sum *sums, uint64_t sample
 /* What the model's first loss looks at, in original units; for the confusion matrix. */
 ls_metric_view ls__tally_view(const ls_tally *tally, size_t rows);
 
-/* ---- evaluation --------------------------------------------------------------------------------------------------- */
+/* ---- evaluation ---------------------------------------------------------------------------------------------------
+ */
 
 typedef struct ls_evaluator {
     const char *set; /* "valid", "test", "train" */
@@ -99,7 +101,8 @@ typedef struct ls_evaluator {
     bool done;      /* there has been one */
 } ls_evaluator;
 
-/* ---- named results ------------------------------------------------------------------------------------------------- */
+/* ---- named results -------------------------------------------------------------------------------------------------
+ */
 
 /* The newest value of everything that can be watched: "train.loss", "valid.accuracy". */
 typedef struct ls_score {
@@ -109,7 +112,8 @@ typedef struct ls_score {
     bool known;
 } ls_score;
 
-/* ---- where the time goes --------------------------------------------------------------------------------------------- */
+/* ---- where the time goes
+ * --------------------------------------------------------------------------------------------- */
 
 typedef enum ls_section {
     LS_SECTION_DATA,
@@ -142,7 +146,8 @@ typedef struct ls_speed {
 void ls__speed_add(ls_speed *speed, uint64_t samples, double seconds);
 double ls__speed_value(const ls_speed *speed);
 
-/* ---- the trainer --------------------------------------------------------------------------------------------------- */
+/* ---- the trainer ---------------------------------------------------------------------------------------------------
+ */
 
 /* What travels as flags in the step's message. */
 enum {
@@ -158,16 +163,16 @@ enum {
 
 /* What defines the run at a step boundary; state.c saves and restores it. */
 typedef struct ls_state {
-    uint64_t step;         /* steps taken */
-    uint64_t updates;      /* of them, those that were not skipped */
+    uint64_t step;    /* steps taken */
+    uint64_t updates; /* of them, those that were not skipped */
     uint64_t skipped;
-    ls_sum *epoch_sums;    /* the tally's sums over the present epoch's steps */
+    ls_sum *epoch_sums; /* the tally's sums over the present epoch's steps */
     uint64_t epoch_samples;
-    uint64_t best_step;    /* 0: none yet */
+    uint64_t best_step; /* 0: none yet */
     double best;
     ls_watch plateau, early;
     ls_schedule_state *schedules;
-    double train_seconds;  /* of all starts together, for stop.time */
+    double train_seconds; /* of all starts together, for stop.time */
 } ls_state;
 
 struct ls_trainer {
@@ -182,61 +187,61 @@ struct ls_trainer {
     ls_transforms transforms;
     ls_model *model;
     ls_microplan plan;
-    uint64_t samples;         /* of the training set */
+    uint64_t samples; /* of the training set */
     uint64_t steps_per_epoch;
     size_t max_rows;
 
     ls_reducer *reducer;
     const ls_piece *pieces;
     size_t piece_count;
-    ls_exchange *exchange;    /* the step's message: the tally's sums, then the norm and penalty sums */
-    ls_exchange *trust;       /* lars and lamb: norms of each parameter; else NULL */
+    ls_exchange *exchange; /* the step's message: the tally's sums, then the norm and penalty sums */
+    ls_exchange *trust;    /* lars and lamb: norms of each parameter; else NULL */
     size_t norm_sum, penalty_sum;
-    size_t *row, *block;      /* behind micro */
+    size_t *row, *block; /* behind micro */
     ls_microbatches micro;
     ls_feed *feed;
     ls_tally tally;
     ls_evaluator evaluator[3];
     size_t evaluators;
 
-    void *view_weights;       /* private parameters, where a checkpoint is only looked at */
+    void *view_weights; /* private parameters, where a checkpoint is only looked at */
     ls_state state;
-    double *step_values;      /* of the last step, by the tally's names */
+    double *step_values; /* of the last step, by the tally's names */
     double learning_rate, gradient_norm, penalty;
     bool wants_norm, wants_penalty;
-    double *epoch_values;     /* of the last epoch's steps */
+    double *epoch_values; /* of the last epoch's steps */
     ls_score *scores;
     size_t score_count;
 
-    ls_run_lock *lock;        /* rank 0 */
+    ls_run_lock *lock; /* rank 0 */
     ls_saver *saver;
     size_t slot_count;
     const char *slot_names[LS_OPTIMIZER_SLOTS + 1];
     ls_checkpoint_position saved;
     bool any_saved, save_wanted, started_save;
-    bool superseded;          /* rank 0: a later start has taken over the run directory */
-    double save_seconds;      /* of the slowest save so far */
+    bool superseded;     /* rank 0: a later start has taken over the run directory */
+    double save_seconds; /* of the slowest save so far */
     uint64_t failed_saves;
     void *hook_state[16];
     double seconds[LS_SECTION_COUNT];
     uint64_t calls[LS_SECTION_COUNT];
-    double mark;              /* ls_clock_now() where the present section began */
-    double started;           /* when the loop began */
+    double mark;    /* ls_clock_now() where the present section began */
+    double started; /* when the loop began */
     ls_speed speed;
-    uint64_t last_step;       /* where stop.steps and stop.epochs end the run */
+    uint64_t last_step; /* where stop.steps and stop.epochs end the run */
     ls_stop_metric stop_metric;
 
-    double max_seconds;       /* --max-time; 0: none */
-    uint64_t flags;           /* of the last step's message */
+    double max_seconds; /* --max-time; 0: none */
+    uint64_t flags;     /* of the last step's message */
     ls_display_mode display;
-    uint64_t generation;      /* of run.lock */
-    char newest[64];          /* the newest checkpoint's file name */
-    double looked;            /* when the file `stop` was last looked for */
-    bool stopping;            /* the loop ends after this step */
-    bool interrupted;         /* ends resumable: exit 75 */
-    bool no_save;             /* ends without a last checkpoint */
-    bool was_over;            /* resumed a run that had ended */
-    ls_status failure;        /* a numerical failure that all ranks share */
+    uint64_t generation; /* of run.lock */
+    char newest[64];     /* the newest checkpoint's file name */
+    double looked;       /* when the file `stop` was last looked for */
+    bool stopping;       /* the loop ends after this step */
+    bool interrupted;    /* ends resumable: exit 75 */
+    bool no_save;        /* ends without a last checkpoint */
+    bool was_over;       /* resumed a run that had ended */
+    ls_status failure;   /* a numerical failure that all ranks share */
     char stop_reason[160];
 };
 
@@ -279,7 +284,8 @@ ls_status ls__trainer_step(ls_trainer *t) LS_MUST_USE;
 ls_status ls__epoch_gradient_norm(ls_trainer *t, double *norm) LS_MUST_USE;
 
 /* evaluate.c: loss and metrics of a whole set into evaluator->values. Collective. */
-ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset *dataset, ls_evaluator *out) LS_MUST_USE;
+ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset *dataset,
+                               ls_evaluator *out) LS_MUST_USE;
 void ls__evaluator_destroy(ls_evaluator *evaluator);
 ls_status ls__evaluate(ls_trainer *t, ls_evaluator *evaluator) LS_MUST_USE;
 
@@ -308,7 +314,8 @@ ls_status ls__trainer_resume(ls_trainer *t, const ls_run_request *request, bool 
 /* Brings back the parameters of the best result, if they are not the present ones. Collective. */
 ls_status ls__restore_best(ls_trainer *t) LS_MUST_USE;
 
-/* ---- hooks ---------------------------------------------------------------------------------------------------------- */
+/* ---- hooks ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Something that happens around the loop: one file in hooks/, one line in the table of hooks.c, called in its order. */
 typedef struct ls_hook {

@@ -11,7 +11,8 @@
 static ls_status open_view_data(ls_trainer *t, const char *data, const ls_dataset **out) {
     const ls_experiment *experiment = t->experiment;
     if (!data) {
-        LS_TRY(ls_data_open(&experiment->data, experiment->folder, experiment->seed, NULL, t->comm, t->logger, &t->data));
+        LS_TRY(
+            ls_data_open(&experiment->data, experiment->folder, experiment->seed, NULL, t->comm, t->logger, &t->data));
         *out = t->data.valid ? t->data.valid : t->data.train;
         return LS_OK;
     }
@@ -55,8 +56,7 @@ static ls_status load_checkpoint(ls_trainer *t, const char *path) {
     LS_TRY(ls_checkpoint_open(path, &checkpoint));
     ls_status status =
         ls_block_create(ls_params_arena(ls_model_params(t->model)), sizeof(float), "the parameters", &t->view_weights);
-    if (status == LS_OK)
-        status = ls_checkpoint_read_parameters(checkpoint, ls_model_params(t->model), t->view_weights);
+    if (status == LS_OK) status = ls_checkpoint_read_parameters(checkpoint, ls_model_params(t->model), t->view_weights);
     if (status == LS_OK) status = ls__transforms_restore(&t->transforms, ls_checkpoint_items(checkpoint));
     if (status == LS_OK) ls_model_bind(t->model, t->view_weights, NULL, 0);
     ls_checkpoint_close(checkpoint);
@@ -98,7 +98,7 @@ static ls_status evaluate_view(ls_trainer *t, const ls_dataset *dataset, ls_pool
     LS_TRY(ls_pool_take(pool, t->tally.values * sizeof **results, &memory));
     *results = memory;
     for (size_t i = 0; i < t->tally.values; i++) {
-        snprintf((*results)[i].name, sizeof (*results)[i].name, "%s", t->tally.names[i]);
+        snprintf((*results)[i].name, sizeof(*results)[i].name, "%s", t->tally.names[i]);
         (*results)[i].value = evaluator->values[i];
     }
     *count = t->tally.values;

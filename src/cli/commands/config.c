@@ -18,7 +18,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case 'r': s->reference = true; return 0;
     case 'e': s->key = argument; return 0;
-    case ARGP_KEY_ARG: return cli_refuse(state, "unexpected argument \"%s\"; to check a file use lockstep check", argument);
+    case ARGP_KEY_ARG:
+        return cli_refuse(state, "unexpected argument \"%s\"; to check a file use lockstep check", argument);
     default: return ARGP_ERR_UNKNOWN;
     }
 }

@@ -18,7 +18,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case 's': return cli_words_add(&s->overrides, argument, state);
     case ARGP_KEY_ARG: return cli_take_argument(s->checkpoint ? &s->data : &s->checkpoint, argument, state);
-    case ARGP_KEY_END: return s->checkpoint ? 0 : cli_refuse(state, "which checkpoint? lockstep eval CHECKPOINT [DATA]");
+    case ARGP_KEY_END:
+        return s->checkpoint ? 0 : cli_refuse(state, "which checkpoint? lockstep eval CHECKPOINT [DATA]");
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -33,7 +34,8 @@ static void print_results(const cli *c, const ls_result *results, size_t count, 
         return;
     }
     printf("%-12s %llu\n", "samples", (unsigned long long)samples);
-    for (size_t i = 0; i < count; i++) printf("%-12s %s\n", results[i].name, ls_report_number(results[i].value, number));
+    for (size_t i = 0; i < count; i++)
+        printf("%-12s %s\n", results[i].name, ls_report_number(results[i].value, number));
 }
 
 static ls_status run(cli *c, void *argument) {
@@ -50,8 +52,9 @@ static ls_status run(cli *c, void *argument) {
 
 const cli_command cli_eval = {.name = "eval",
                               .arguments = "CHECKPOINT [DATA]",
-                              .doc = "Loss and metrics of a checkpoint on a data set\vDATA is FILE:/GROUP; without it the "
-                                     "validation set of the run, else its training set.",
+                              .doc =
+                                  "Loss and metrics of a checkpoint on a data set\vDATA is FILE:/GROUP; without it the "
+                                  "validation set of the run, else its training set.",
                               .options = options,
                               .settings_size = sizeof(settings),
                               .parse = parse,

@@ -70,8 +70,8 @@ static json_t *array_json(ls_store *store, const ls_array *array) {
     for (size_t i = 0; i < array->rank; i++) json_array_append_new(shape, json_integer((json_int_t)array->dim[i]));
     char value[128];
     value_text(store, array, value, sizeof value);
-    json_t *object = json_pack("{s:s, s:s, s:o, s:I}", "path", array->path, "type", ls_dtype_name(array->dtype), "shape",
-                               shape, "bytes", (json_int_t)array->bytes);
+    json_t *object = json_pack("{s:s, s:s, s:o, s:I}", "path", array->path, "type", ls_dtype_name(array->dtype),
+                               "shape", shape, "bytes", (json_int_t)array->bytes);
     if (*value) json_object_set_new(object, "value", json_string(value));
     return object;
 }
@@ -79,8 +79,8 @@ static json_t *array_json(ls_store *store, const ls_array *array) {
 static ls_status print_json(ls_store *store, const ls_arrays *arrays) {
     json_t *list = json_array();
     for (size_t i = 0; i < arrays->count; i++) json_array_append_new(list, array_json(store, arrays->items[i]));
-    json_t *root = json_pack("{s:s, s:I, s:o}", "file", ls_store_path(store), "bytes", (json_int_t)ls_store_bytes(store),
-                             "arrays", list);
+    json_t *root = json_pack("{s:s, s:I, s:o}", "file", ls_store_path(store), "bytes",
+                             (json_int_t)ls_store_bytes(store), "arrays", list);
     int failed = json_dumpf(root, stdout, JSON_INDENT(1));
     printf("\n");
     json_decref(root);

@@ -14,8 +14,10 @@ typedef struct settings {
 
 static const struct argp_option options[] = {
     {"set", KEY_SET, "KEY.PATH=VALUE", 0, "Override one key of the configuration; may be repeated", 0},
-    {"resume", KEY_RESUME, "auto|never|FILE", 0, "Go on from the newest checkpoint of run.dir (auto, the default), from "
-     "FILE, or never", 0},
+    {"resume", KEY_RESUME, "auto|never|FILE", 0,
+     "Go on from the newest checkpoint of run.dir (auto, the default), from "
+     "FILE, or never",
+     0},
     {"max-time", KEY_MAX_TIME, "TIME", 0, "Save and stop in time for this (2h, 30min), with exit code 75", 0},
     {0}};
 
@@ -41,8 +43,10 @@ static ls_display_mode display_of(const cli *c) {
 }
 
 static ls_run_request request_of(const cli *c, const settings *s) {
-    ls_run_request request = {
-        .resume = LS_RESUME_AUTO, .compare = ls_config_compare, .max_seconds = s->max_time.value, .display = display_of(c)};
+    ls_run_request request = {.resume = LS_RESUME_AUTO,
+                              .compare = ls_config_compare,
+                              .max_seconds = s->max_time.value,
+                              .display = display_of(c)};
     if (!s->resume || strcmp(s->resume, "auto") == 0) return request;
     request.resume = strcmp(s->resume, "never") == 0 ? LS_RESUME_NEVER : LS_RESUME_FILE;
     request.resume_file = s->resume;

@@ -1,6 +1,6 @@
 /*
- * dense: y = f(x W^T + b). Backward: dW = dz^T x, db = column sums of dz, dx = dz W. A sample of any shape counts as the
- * vector of its values in row-major order, so images and windows of embeddings need no flatten before it.
+ * dense: y = f(x W^T + b). Backward: dW = dz^T x, db = column sums of dz, dx = dz W. A sample of any shape counts as
+ * the vector of its values in row-major order, so images and windows of embeddings need no flatten before it.
  */
 #include "graph/ops.h"
 

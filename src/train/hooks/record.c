@@ -34,14 +34,16 @@ static void destroy(void *state) {
 static ls_status open_files(ls_trainer *t, record *r) {
     char path[4096];
     snprintf(path, sizeof path, "%s/metrics.jsonl", t->experiment->run.dir);
-    LS_TRY(ls_journal_open(path, t->state.step, &r->journal));
+    /* A new run keeps nothing of what an earlier one left here. */
+    uint64_t last = t->state.step ? t->state.step : LS_REPORT_KEEP_NONE;
+    LS_TRY(ls_journal_open(path, last, &r->journal));
     if (!t->experiment->run.tensorboard) return LS_OK;
     if (ls_tensorboard_missing()) {
         ls_logger_say(t->logger, LS_LOG_WARNING, "run.tensorboard: %s", ls_tensorboard_missing());
         return LS_OK;
     }
     snprintf(path, sizeof path, "%s/tensorboard", t->experiment->run.dir);
-    return ls_tensorboard_open(path, t->state.step, &r->board);
+    return ls_tensorboard_open(path, last, &r->board);
 }
 
 static ls_status start(ls_trainer *t, void **state) {
@@ -75,14 +77,21 @@ static ls_status record_step(ls_trainer *t, record *r) {
     r->values[count++] = (ls_value){"samples_per_second", seconds > 0 ? (double)samples / seconds : NAN, NULL};
     r->last_time = t->speed.seconds;
     r->last_samples = t->speed.samples;
-    ls_event event = {.event = "step", .step = t->state.step, .epoch = (t->state.step - 1) / t->steps_per_epoch,
-                      .count = count, .values = r->values};
+    ls_event event = {.event = "step",
+                      .step = t->state.step,
+                      .epoch = (t->state.step - 1) / t->steps_per_epoch,
+                      .count = count,
+                      .values = r->values};
     return write_event(r, &event);
 }
 
 static ls_status record_epoch(ls_trainer *t, record *r) {
-    ls_event event = {.event = "epoch", .step = t->state.step, .epoch = ls__epoch(t), .set = "train",
-                      .count = add_tally(t, r->values, 0, t->epoch_values), .values = r->values};
+    ls_event event = {.event = "epoch",
+                      .step = t->state.step,
+                      .epoch = ls__epoch(t),
+                      .set = "train",
+                      .count = add_tally(t, r->values, 0, t->epoch_values),
+                      .values = r->values};
     LS_TRY(write_event(r, &event));
     for (size_t i = 0; i < t->evaluators; i++) {
         event.event = "eval";

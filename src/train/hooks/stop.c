@@ -36,7 +36,8 @@ static ls_status check_epoch(ls_trainer *t) {
     const ls_stop_options *stop = &t->experiment->stop;
     if (stop->metric) {
         const ls_score *score = ls__score(t, t->stop_metric.name);
-        if (score->known && ls__stop_metric_holds(&t->stop_metric, score->value)) stop_at(t, "metric", "%s", stop->metric);
+        if (score->known && ls__stop_metric_holds(&t->stop_metric, score->value))
+            stop_at(t, "metric", "%s", stop->metric);
     }
     if (stop->plateau.metric &&
         watch(t, &t->state.plateau, stop->plateau.metric, stop->plateau.delta, stop->plateau.patience))
