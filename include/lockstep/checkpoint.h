@@ -157,6 +157,12 @@ typedef struct ls_saver_memory {
 } ls_saver_memory;
 ls_saver_memory ls_saver_measure(const ls_params *params, size_t slots);
 
+/**
+ * Does the disk of a folder (or of its nearest parent that exists) hold `bytes` more? LS_ERR_IO with both numbers where
+ * it does not: better said before the first step than at the last save. Local.
+ */
+ls_status ls_checkpoint_check_space(const char *folder, uint64_t bytes) LS_MUST_USE;
+
 /** Allocates all that saves will need. Collective; makes FOLDER/checkpoints, and removes what dead jobs left there. */
 ls_status ls_saver_create(const ls_saver_options *options, ls_saver **out) LS_MUST_USE;
 /** Collective over the node. No save is in flight (ls_saver_wait()), or the job is ending by a failure. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 char *ls__path_join(const char *folder, const char *name) {
@@ -150,4 +151,22 @@ ls_status ls__folder_prepare(const char *folder, uint64_t generation) {
         if (is_left_over(entry->d_name, generation)) unlinkat(dirfd(entries), entry->d_name, 0);
     closedir(entries);
     return LS_OK;
+}
+
+ls_status ls_checkpoint_check_space(const char *folder, uint64_t bytes) {
+    char path[PATH_MAX];
+    struct statvfs disk;
+    snprintf(path, sizeof path, "%s", *folder ? folder : ".");
+    while (statvfs(path, &disk) != 0) {
+        char *slash = strrchr(path, '/');
+        if (errno != ENOENT || strcmp(path, ".") == 0 || strcmp(path, "/") == 0)
+            return LS_FAIL(LS_ERR_IO, "%s: cannot ask for free space: %s", path, strerror(errno));
+        if (!slash) snprintf(path, sizeof path, ".");
+        else slash[slash == path] = '\0';
+    }
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (room >= bytes) return LS_OK;
+    return LS_FAIL(LS_ERR_IO,
+                   "%s: the checkpoints need %.1f MB, and the disk has %.1f MB: make room, or lower checkpoint.keep",
+                   folder, (double)bytes / 1e6, (double)room / 1e6);
 }

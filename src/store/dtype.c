@@ -64,7 +64,7 @@ static double number_at(ls_dtype dtype, const char *in, size_t i) {
     case LS_DTYPE_TEXT:
     case LS_DTYPE_OTHER: break;
     }
-    assert(!"text is no number");
+    assert(false && "text is no number");
     return 0.0;
 #undef TAKE
 }

@@ -36,7 +36,7 @@ static hid_t file_type(const ls_array *array) {
     }
     case LS_DTYPE_OTHER: break;
     }
-    assert(!"a type that cannot be written");
+    assert(false && "a type that cannot be written");
     return H5I_INVALID_HID;
 }
 

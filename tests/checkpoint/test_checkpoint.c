@@ -266,6 +266,16 @@ static void the_newest_that_verifies_is_found(void **state) {
     fclose(said);
 }
 
+static void a_disk_that_is_too_small_is_told_early(void **state) {
+    (void)state;
+    assert_works(ls_checkpoint_check_space(folder, 1));
+    assert_works(ls_checkpoint_check_space(support_path(folder, "not/yet/there"), 1));
+    assert_works(ls_checkpoint_check_space("not-here-either", 1));
+    assert_works(ls_checkpoint_check_space("/not-here-either", 1));
+    assert_refuses(ls_checkpoint_check_space(support_path(folder, "not/yet"), UINT64_MAX), LS_ERR_IO,
+                   "lower checkpoint.keep");
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void) {
@@ -281,6 +291,7 @@ int main(void) {
         WITH_FOLDER(a_course_that_was_left_is_set_aside),
         WITH_FOLDER(left_overs_of_dead_jobs_are_removed),
         WITH_FOLDER(the_newest_that_verifies_is_found),
+        WITH_FOLDER(a_disk_that_is_too_small_is_told_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
