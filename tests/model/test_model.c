@@ -172,7 +172,7 @@ static const char *sample_of(const char *kind) {
     return NULL;
 }
 
-static void build_sample(support_model *m, const char *kind, ls_precision precision) {
+static void build_sample_in(support_model *m, const char *kind, ls_precision precision, const char *math) {
     static const size_t counts[3] = {5, 10, 1};
     support_model_setup(m, image, 3);
     m->targets[0].class_counts = counts;
@@ -180,8 +180,13 @@ static void build_sample(support_model *m, const char *kind, ls_precision precis
     if (strstr(sample_of(kind), "target: v")) m->targets[2].shape = (ls_shape){1, {3}};
     if (strcmp(kind, "margin") == 0) m->setup.corrupt = &m->corrupt;
     m->setup.precision = precision;
+    m->setup.math = ls_math_find(math);
     m->setup.weighted = kind[0] % 2;
     assert_works(support_model_build(m, sample_of(kind)));
+}
+
+static void build_sample(support_model *m, const char *kind, ls_precision precision) {
+    build_sample_in(m, kind, precision, "exact");
 }
 
 enum { ROWS = 7, GRAIN = 2 };
@@ -216,35 +221,74 @@ static support_micro run_part(support_model *m, size_t first, size_t end) {
     return cut;
 }
 
+/* The losses of a part are those of the whole from its first sample on. */
+static void same_losses(const support_model *whole, const support_model *part, const support_micro *cut) {
+    for (size_t i = 0; i < ls_model_losses(whole->model); i++) {
+        const double *all = ls_model_loss_at(whole->model, i)->values + cut->micro.first_sample;
+        assert_memory_equal(all, ls_model_loss_at(part->model, i)->values, cut->row[cut->micro.count] * sizeof *all);
+    }
+}
+
+/* Four micro-batches as one rank's, as two and two, and as one and three: the latter's are two blocks, {1} and {2, 3}.
+ */
 static void the_cut_does_not_show(const char *kind, const char *math) {
-    support_model whole, part[2];
-    build_sample(&whole, kind, LS_PRECISION_FLOAT);
+    support_model whole, part[4];
+    static const size_t bounds[4][2] = {{0, 2}, {2, 4}, {0, 1}, {1, 4}};
+    build_sample_in(&whole, kind, LS_PRECISION_FLOAT, math);
     support_model_ready(&whole, ROWS, 4, 1);
     run_part(&whole, 0, 4);
-    for (size_t h = 0; h < 2; h++) {
-        build_sample(&part[h], kind, LS_PRECISION_FLOAT);
-        support_model_ready(&part[h], ROWS, 4, 1);
-        run_part(&part[h], 2 * h, 2 * h + 2);
+    for (size_t h = 0; h < 4; h++) {
+        build_sample_in(&part[h], kind, LS_PRECISION_FLOAT, math);
+        support_model_ready(&part[h], ROWS, 4, 2);
+        support_micro cut = run_part(&part[h], bounds[h][0], bounds[h][1]);
+        assert_int_equal(cut.micro.blocks, h == 3 ? 2 : 1);
+        same_losses(&whole, &part[h], &cut);
     }
-    for (size_t i = 0; i < ls_model_losses(whole.model); i++)
-        for (size_t r = 0; r < ROWS; r++) {
-            size_t h = r >= 2 * GRAIN;
-            double expected = ls_model_loss_at(whole.model, i)->values[r];
-            double got = ls_model_loss_at(part[h].model, i)->values[r - h * 2 * GRAIN];
-            if (expected != got) fail_msg("%s (%s), row %zu: %a is not %a", kind, math, r, got, expected);
-        }
-    const float *all = whole.gradients, *left = part[0].gradients, *right = part[1].gradients;
+    const float *all = whole.gradients, *first = part[0].gradients, *second = part[1].gradients;
+    const float *one = part[2].gradients, *three = part[3].gradients;
     for (size_t k = 0; k < whole.stride; k++) {
-        float sum = left[k] + right[k];
-        if (memcmp(&sum, &all[k], sizeof sum) != 0) fail_msg("%s (%s), element %zu differs", kind, math, k);
+        float halves = first[k] + second[k], thirds = (one[k] + three[k]) + three[whole.stride + k];
+        if (memcmp(&halves, &all[k], sizeof halves) != 0) fail_msg("%s (%s), element %zu differs", kind, math, k);
+        if (memcmp(&thirds, &all[k], sizeof thirds) != 0) fail_msg("%s (%s), element %zu differs", kind, math, k);
     }
     support_model_free(&whole);
-    for (size_t h = 0; h < 2; h++) support_model_free(&part[h]);
+    for (size_t h = 0; h < 4; h++) support_model_free(&part[h]);
 }
 
 static void no_model_shows_how_a_batch_was_cut(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) the_cut_does_not_show(samples[i].kind, "exact");
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        the_cut_does_not_show(samples[i].kind, "exact");
+        the_cut_does_not_show(samples[i].kind, "blas");
+    }
+}
+
+static void sample_weights_multiply_losses_and_gradients(void **state) {
+    (void)state;
+    support_model plain, weighted;
+    support_micro cut;
+    support_cut(&cut, ROWS, ROWS);
+    support_model *both[2] = {&plain, &weighted};
+    for (size_t i = 0; i < 2; i++) {
+        support_model_setup(both[i], vector4, 3);
+        both[i]->setup.weighted = i;
+        assert_works(support_model_build(both[i], mlp));
+        support_model_ready(both[i], ROWS, 1, 1);
+        support_model_fill(both[i], 5, 0, ROWS);
+    }
+    float *weights = ls_model_slot(weighted.model, 2)->values;
+    assert_int_equal(ls_model_slot(weighted.model, 2)->role, LS_SLOT_WEIGHT);
+    for (size_t r = 0; r < ROWS; r++) weights[r] = 2;
+    for (size_t i = 0; i < 2; i++) {
+        assert_works(ls_model_forward(both[i]->model, &cut.micro, true));
+        assert_works(ls_model_backward(both[i]->model, &cut.micro, NULL, NULL));
+    }
+    for (size_t r = 0; r < ROWS; r++)
+        assert_true(ls_model_loss_at(weighted.model, 0)->values[r] == 2 * ls_model_loss_at(plain.model, 0)->values[r]);
+    for (size_t k = 0; k < plain.stride; k++)
+        assert_true(((float *)weighted.gradients)[k] == 2 * ((float *)plain.gradients)[k]);
+    support_model_free(&plain);
+    support_model_free(&weighted);
 }
 
 /* A product that applies the activation itself, and one that does not, give the same bits. */
@@ -515,6 +559,7 @@ int main(void) {
         cmocka_unit_test(mistakes_are_refused_with_their_place),
         cmocka_unit_test(every_layer_and_loss_passes_the_gradient_check),
         cmocka_unit_test(no_model_shows_how_a_batch_was_cut),
+        cmocka_unit_test(sample_weights_multiply_losses_and_gradients),
         cmocka_unit_test(fusion_does_not_show),
         cmocka_unit_test(marks_fall_and_what_lies_above_is_final),
         cmocka_unit_test(a_rank_without_samples_has_nothing_to_say),
