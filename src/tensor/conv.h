@@ -390,53 +390,50 @@ static unit unit_at(const ls_window *w, size_t number) {
 }
 
 /*
- * One tile of rows of dW (or db, `bias`) over the samples of this run, pixels in order. Sums go on where the last run
- * left them, at the top of the stack; the last run of a micro-batch joins the nodes that wait, and the last of a block
- * leaves the result in the gradient.
+ * Rows of dW (or db, `bias`) over a block of pixels of sample s of this run. Sums go on where they were left, at the top
+ * of the stack; the last pixels of a micro-batch join the nodes that wait, and those of a block of micro-batches leave
+ * the result in the gradient.
  */
-static void sum_taps(const conv_work *v, const unit *u, size_t first, size_t rows, size_t column, size_t vectors,
-                     bool bias) {
+static void sum_taps(const conv_work *v, const unit *u, size_t s, size_t pixel, const tile *block, size_t first,
+                     size_t rows, bool bias) {
     static const float one = 1;
     const ls_window *w = v->window;
-    size_t node = node_size(w), pixels = out_pixels(w), plane = v->border.height * v->border.width;
-    size_t at = (bias ? u->biases : u->weights + first * u->width) + column;
+    size_t node = node_size(w), plane = v->border.height * v->border.width;
+    size_t at = bias ? u->biases : u->weights + first * u->width;
     float *top = v->stack + v->depth * node + at;
     const float *x = v->border.copy ? v->bordered : v->x + v->first_sample * w->channels * plane;
-    tile t = {.b_step = u->width, .start = v->opens ? zero_row : top, .start_step = v->opens ? 0 : u->width};
-    t.c = top;
-    t.c_step = u->width;
-    for (size_t s = 0; s < v->samples; s++) {
-        const float *planes = x + (s * w->channels + u->group * ls__group_channels(w)) * plane;
-        for (size_t i = 0; i < rows; i++) t.row[i] = bias ? &one : planes + v->tap_at[first + i];
-        for (size_t pixel = 0; pixel < pixels; pixel += K_BLOCK) {
-            t.k = smaller(K_BLOCK, pixels - pixel);
-            t.at = bias ? NULL : v->pixel_at + pixel;
-            t.b = v->packed + s * padded_filters(w) * pixels + u->packed + pixel * u->width + column;
-            if (v->closes && s + 1 == v->samples && pixel + K_BLOCK >= pixels) {
-                t.joins = v->joins;
-                t.waiting = top - (v->joins ? node : 0);
-                t.waiting_step = node;
-                t.waiting_row = u->width;
-                t.c = v->ends_block && !bias ? v->dw.base + v->block * v->dw.stride + at : top - v->joins * node;
-            }
-            run_tile(&t, rows, vectors);
-            t.start = top;
-            t.start_step = u->width;
-        }
+    bool opens = v->opens && s == 0 && pixel == 0;
+    bool closes = v->closes && s + 1 == v->samples && pixel + block->k == out_pixels(w);
+    product p = {.t = *block, .rows = rows, .width = u->width};
+    p.a = bias ? &one : x + (s * w->channels + u->group * ls__group_channels(w)) * plane;
+    p.row_at = bias ? NULL : v->tap_at + first;
+    p.t.at = bias ? NULL : block->at;
+    p.t.start = opens ? zero_row : top;
+    p.t.start_step = opens ? 0 : u->width;
+    p.t.c = top;
+    p.t.c_step = u->width;
+    if (closes) {
+        p.t.joins = v->joins;
+        p.t.waiting = top - (v->joins ? node : 0);
+        p.t.waiting_step = node;
+        p.t.waiting_row = u->width;
+        p.t.c = v->ends_block && !bias ? v->dw.base + v->block * v->dw.stride + at : top - v->joins * node;
     }
+    multiply_panel(&p);
 }
 
-/* A unit's tiles: pixel blocks innermost keep a tile's sums in registers; dy of a block of pixels stays in L1. */
+/* This part's taps of a unit, a block of pixels at a time, whose dy stays in L1 meanwhile. */
 static void sum_unit(const conv_work *v, const unit *u, size_t part, size_t parts) {
-    size_t taps = ls__group_taps(v->window);
-    for (size_t column = 0; column < u->width; column += MOST_VECTORS * VEC) {
-        size_t vectors = smaller((u->width - column) / VEC, MOST_VECTORS), tiles = tile_count(taps, vectors);
-        for (size_t n = cut(tiles, 1, part, parts); n < cut(tiles, 1, part + 1, parts); n++) {
-            size_t first = taps * n / tiles;
-            sum_taps(v, u, first, taps * (n + 1) / tiles - first, column, vectors, false);
+    size_t taps = ls__group_taps(v->window), pixels = out_pixels(v->window), padded = padded_filters(v->window);
+    size_t first = cut(taps, MOST_ROWS, part, parts), end = cut(taps, MOST_ROWS, part + 1, parts);
+    size_t step = pixels > 2 * K_BLOCK ? K_BLOCK : pixels; /* sums go in and out of registers once a block */
+    for (size_t s = 0; s < v->samples; s++)
+        for (size_t pixel = 0; pixel < pixels; pixel += step) {
+            tile block = {.k = smaller(step, pixels - pixel), .at = v->pixel_at + pixel, .b_step = u->width};
+            block.b = v->packed + s * padded * pixels + u->packed + pixel * u->width;
+            if (first < end) sum_taps(v, u, s, pixel, &block, first, end - first, false);
+            if (part == 0 && v->db.base) sum_taps(v, u, s, pixel, &block, 0, 1, true);
         }
-        if (part == 0 && v->db.base) sum_taps(v, u, 0, 1, column, vectors, true);
-    }
 }
 
 static void sum_samples(void *argument, size_t part, size_t parts) {

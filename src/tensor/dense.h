@@ -13,6 +13,10 @@ enum {
     SAMPLE_PANEL = 64, /* samples that dx is vectorised over */
 };
 
+/* Beyond these sizes weights come from afar, and gradients go to memory: larger than a core's cache, than a chip's. */
+#define FAR_WEIGHTS ((size_t)1 << 18)
+#define FAR_GRADIENT ((size_t)1 << 21)
+
 typedef struct dense_work {
     const ls_microbatches *micro;
     size_t rows, out, in;
@@ -21,6 +25,7 @@ typedef struct dense_work {
     float slope;
     float *y, *dx;
     ls_gradient dw, db;
+    bool stream;    /* dW is large and aligned */
     float *packed;  /* dz, by panels or transposed */
     float *private; /* one piece a part, */
     size_t private_size;
@@ -126,7 +131,7 @@ static void pack_transposed(const dense_work *d) {
 /* Inputs first .. first + count - 1 for all samples. */
 static void backward_data_chunk(const dense_work *d, size_t first, size_t count, float *sums) {
     for (size_t o = 0; o < d->out; o += LS_PANEL) {
-        size_t panel = ls__panel_width(d->out, o);
+        size_t panel = ls__panel_width(d->out, o), next = o + LS_PANEL < d->out ? o + LS_PANEL : 0;
         for (size_t q = 0; q < sample_panels(d->rows); q++) {
             size_t width = sample_width(d->rows, q);
             float *c = sums + q * SAMPLE_PANEL * count;
@@ -136,6 +141,11 @@ static void backward_data_chunk(const dense_work *d, size_t first, size_t count,
             p.t.b = d->packed + q * SAMPLE_PANEL * d->out + o * width;
             p.t.start = o ? c : zero_row;
             p.t.start_step = o ? width : 0;
+            if (q == 0 && d->out * d->in > FAR_WEIGHTS) {
+                size_t from = next || first + 2 * count > d->in ? first : first + count;
+                p.ahead = d->weight + next * d->in + from * ls__panel_width(d->out, next);
+                p.ahead_size = count * ls__panel_width(d->out, next);
+            }
             multiply_panel(&p);
         }
     }
@@ -207,6 +217,7 @@ static void sum_tile(tile t, const ls_microbatches *micro, size_t rows, size_t v
             depth -= t.joins;
             t.c = m + 1 == end ? origin.c + b * block_step : stack + depth * node;
             t.c_step = m + 1 == end ? origin.c_step : LS_PANEL;
+            t.stream = m + 1 == end && origin.stream;
             run_tile(&t, rows, vectors);
             depth++;
         }
@@ -224,6 +235,7 @@ static void backward_weight_panel(const dense_work *d, size_t first, size_t coun
             tile t = {.step = IN_CHUNK, .b = d->packed + out * d->rows + column, .b_step = width, .c_step = width};
             for (size_t r = 0; r < rows; r++) t.row[r] = packed + i + r;
             t.c = d->dw.base + out * d->in + (first + i) * width + column;
+            t.stream = d->stream;
             sum_tile(t, d->micro, rows, vectors, d->dw.stride, stack);
         }
     }
@@ -260,6 +272,7 @@ static void backward_weight_work(void *argument, size_t part, size_t parts) {
         for (size_t p = cut(panels, 1, unit % cuts, cuts); p < cut(panels, 1, unit % cuts + 1, cuts); p++)
             backward_weight_panel(d, first, count, p * LS_PANEL, packed, stack);
     }
+    if (d->stream) _mm_sfence();
 }
 
 static void dense_backward_weight(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const float *x,
@@ -269,6 +282,7 @@ static void dense_backward_weight(ls_team *team, const ls_microbatches *micro, s
     carver c = {scratch, 0};
     if (micro->blocks == 0) return;
     plan_backward_weight(&c, team, d.rows, micro->count, &d);
+    d.stream = out * in > FAR_GRADIENT && (uintptr_t)dw.base % LS_ALIGNMENT == 0 && dw.stride % LS_LANES == 0;
     pack_panels(&d);
     ls_team_run(team, parts_for(team, d.rows * out * in), backward_weight_work, &d);
 }

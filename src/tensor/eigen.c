@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lockstep/memory.h"
+#include "tensor/clones.h"
 
 enum { MOST_SWEEPS = 60 }; /* convergence is quadratic: ten are common, this never ends the loop in practice */
 
@@ -26,12 +27,12 @@ static rotation rotation_for(double pp, double qq, double pq) {
     return (rotation){cosine, tangent * cosine, tangent};
 }
 
-/* x' = c x - s y, y' = s x + c y over n numbers that are `step` apart */
-static void rotate(size_t n, size_t step, double *x, double *y, rotation r) {
+/* x' = c x - s y, y' = s x + c y over n numbers */
+LS_CLONES static void rotate(size_t n, double *restrict x, double *restrict y, rotation r) {
     for (size_t k = 0; k < n; k++) {
-        double a = x[k * step], b = y[k * step];
-        x[k * step] = r.cosine * a - r.sine * b;
-        y[k * step] = r.sine * a + r.cosine * b;
+        double a = x[k], b = y[k];
+        x[k] = r.cosine * a - r.sine * b;
+        y[k] = r.sine * a + r.cosine * b;
     }
 }
 
@@ -39,7 +40,7 @@ static void rotate(size_t n, size_t step, double *x, double *y, rotation r) {
 static void eliminate(size_t n, double *m, double *vectors, size_t p, size_t q) {
     rotation r = rotation_for(m[p * n + p], m[q * n + q], m[p * n + q]);
     double shift = r.tangent * m[p * n + q], pp = m[p * n + p] - shift, qq = m[q * n + q] + shift;
-    rotate(n, 1, m + p * n, m + q * n, r);
+    rotate(n, m + p * n, m + q * n, r);
     for (size_t k = 0; k < n; k++) {
         m[k * n + p] = m[p * n + k];
         m[k * n + q] = m[q * n + k];
@@ -47,7 +48,7 @@ static void eliminate(size_t n, double *m, double *vectors, size_t p, size_t q) 
     m[p * n + p] = pp;
     m[q * n + q] = qq;
     m[p * n + q] = m[q * n + p] = 0;
-    rotate(n, 1, vectors + p * n, vectors + q * n, r);
+    rotate(n, vectors + p * n, vectors + q * n, r);
 }
 
 /* Whether a[p][q] no longer changes the two eigenvalues. */

@@ -26,6 +26,8 @@ enum { LANES = 16 };
 
 #include <immintrin.h>
 
+#define LANES_REGISTERS /* lanes_load_pairs and lanes_int_* are there, and worth their while */
+
 typedef __m512 lanes;
 typedef __m512i lanes_int;
 typedef __mmask16 lanes_mask;
@@ -63,10 +65,28 @@ static inline lanes_int lanes_int_xor(lanes_int a, lanes_int b) { return _mm512_
 static inline lanes_int lanes_int_left(lanes_int a, int by) { return _mm512_slli_epi32(a, (unsigned)by); }
 static inline lanes_int lanes_int_right(lanes_int a, int by) { return _mm512_srai_epi32(a, (unsigned)by); }
 static inline lanes lanes_from_int(lanes_int a) { return _mm512_cvtepi32_ps(a); }
+static inline lanes_int lanes_int_select(lanes_mask m, lanes_int a, lanes_int b) {
+    return _mm512_mask_blend_epi32(m, b, a);
+}
+static inline lanes_int lanes_int_count(void) {
+    return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+static inline void lanes_int_store_some(uint32_t *p, size_t n, lanes_int a) {
+    _mm512_mask_storeu_epi32(p, first_lanes(n), a);
+}
+/* The elements p[0], p[2], .. and p[1], p[3], .. of n pairs */
+static inline void lanes_load_pairs(const float *p, size_t n, lanes *even, lanes *odd) {
+    lanes low = lanes_load_some(p, n < 8 ? 2 * n : 16, 0), high = lanes_load_some(p + 16, n < 8 ? 0 : 2 * n - 16, 0);
+    __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    *even = _mm512_permutex2var_ps(low, at, high);
+    *odd = _mm512_permutex2var_ps(low, _mm512_add_epi32(at, _mm512_set1_epi32(1)), high);
+}
 
 #elif defined(__AVX2__) && !defined(LS_DOUBLE)
 
 #include <immintrin.h>
+
+#define LANES_REGISTERS
 
 typedef struct lanes {
     __m256 a, b;
@@ -145,6 +165,26 @@ static inline lanes_int lanes_int_right(lanes_int x, int by) {
 }
 static inline lanes lanes_from_int(lanes_int x) {
     return (lanes){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+}
+static inline lanes_int lanes_int_select(lanes_mask m, lanes_int x, lanes_int y) {
+    return lanes_bits(lanes_select(m, lanes_from_bits(x), lanes_from_bits(y)));
+}
+static inline lanes_int lanes_int_count(void) {
+    return (lanes_int){_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)};
+}
+static inline void lanes_int_store_some(uint32_t *p, size_t n, lanes_int x) {
+    _mm256_maskstore_epi32((int *)p, first_of_eight(n, 0), x.a);
+    _mm256_maskstore_epi32((int *)p + 8, first_of_eight(n, 8), x.b);
+}
+/* The even or odd ones of 16 floats */
+static inline __m256 every_other(lanes x, bool odd) {
+    __m256 mixed = odd ? _mm256_shuffle_ps(x.a, x.b, 0xdd) : _mm256_shuffle_ps(x.a, x.b, 0x88);
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8));
+}
+static inline void lanes_load_pairs(const float *p, size_t n, lanes *even, lanes *odd) {
+    lanes low = lanes_load_some(p, n < 8 ? 2 * n : 16, 0), high = lanes_load_some(p + 16, n < 8 ? 0 : 2 * n - 16, 0);
+    *even = (lanes){every_other(low, false), every_other(high, false)};
+    *odd = (lanes){every_other(low, true), every_other(high, true)};
 }
 
 #else

@@ -79,6 +79,62 @@ static void avg_pool_backward_plane(const ls_window *w, const real *dy, real *dx
         }
 }
 
+#if defined(LANES_REGISTERS)
+
+/* The common window, 2 by 2 in steps of 2: sixteen outputs at a time. */
+static bool is_halving(const ls_window *w) {
+    for (int i = 0; i < 2; i++)
+        if (w->kernel[i] != 2 || w->stride[i] != 2 || w->padding[i] != 0 || w->dilation[i] != 1) return false;
+    return true;
+}
+
+ALWAYS_INLINE void take_larger(lanes x, lanes_int at, lanes *best, lanes_int *where) {
+    lanes_mask larger = lanes_greater(x, *best);
+    *best = lanes_select(larger, x, *best);
+    *where = lanes_int_select(larger, at, *where);
+}
+
+static void max_halve_plane(const ls_window *w, const real *x, real *y, uint32_t *where) {
+    lanes_int two = lanes_int_left(lanes_int_count(), 1), one = lanes_int_set(1), row = lanes_int_set((int)w->width);
+    for (size_t oh = 0; oh < w->out_height; oh++)
+        for (size_t ow = 0; ow < w->out_width; ow += LANES) {
+            size_t at = 2 * oh * w->width + 2 * ow, n = group(w->out_width, ow), out = oh * w->out_width + ow;
+            lanes best, right, below, corner;
+            lanes_load_pairs(x + at, n, &best, &right);
+            lanes_load_pairs(x + at + w->width, n, &below, &corner);
+            lanes_int first = lanes_int_add(two, lanes_int_set((int)at)), place = first;
+            lanes_int second = lanes_int_add(first, row);
+            take_larger(right, lanes_int_add(first, one), &best, &place);
+            take_larger(below, second, &best, &place);
+            take_larger(corner, lanes_int_add(second, one), &best, &place);
+            lanes_store_some(y + out, n, best);
+            lanes_int_store_some(where + out, n, place);
+        }
+}
+
+static void avg_halve_plane(const ls_window *w, const real *x, real *y) {
+    for (size_t oh = 0; oh < w->out_height; oh++)
+        for (size_t ow = 0; ow < w->out_width; ow += LANES) {
+            size_t at = 2 * oh * w->width + 2 * ow, n = group(w->out_width, ow);
+            lanes left, right, below, corner;
+            lanes_load_pairs(x + at, n, &left, &right);
+            lanes_load_pairs(x + at + w->width, n, &below, &corner);
+            lanes sum = lanes_add(lanes_add(lanes_add(lanes_add(lanes_set(0), left), right), below), corner);
+            lanes_store_some(y + oh * w->out_width + ow, n, lanes_div(sum, lanes_set(4)));
+        }
+}
+
+#else
+
+static bool is_halving(const ls_window *w) {
+    (void)w;
+    return false;
+}
+#define max_halve_plane max_pool_plane
+#define avg_halve_plane avg_pool_plane
+
+#endif
+
 static size_t in_plane(const ls_window *w) {
     return w->height * w->width;
 }
@@ -89,8 +145,11 @@ static size_t out_plane(const ls_window *w) {
 static void max_pool_forward_work(void *argument, size_t part, size_t parts) {
     const pool_work *p = argument;
     size_t in = in_plane(p->window), out = out_plane(p->window);
-    for (size_t i = cut(p->planes, 1, part, parts); i < cut(p->planes, 1, part + 1, parts); i++)
-        max_pool_plane(p->window, p->in + i * in, p->out + i * out, p->where + i * out);
+    bool halving = is_halving(p->window);
+    for (size_t i = cut(p->planes, 1, part, parts); i < cut(p->planes, 1, part + 1, parts); i++) {
+        if (halving) max_halve_plane(p->window, p->in + i * in, p->out + i * out, p->where + i * out);
+        else max_pool_plane(p->window, p->in + i * in, p->out + i * out, p->where + i * out);
+    }
 }
 
 static void max_pool_backward_work(void *argument, size_t part, size_t parts) {
@@ -106,8 +165,11 @@ static void max_pool_backward_work(void *argument, size_t part, size_t parts) {
 static void avg_pool_forward_work(void *argument, size_t part, size_t parts) {
     const pool_work *p = argument;
     size_t in = in_plane(p->window), out = out_plane(p->window);
-    for (size_t i = cut(p->planes, 1, part, parts); i < cut(p->planes, 1, part + 1, parts); i++)
-        avg_pool_plane(p->window, p->in + i * in, p->out + i * out);
+    bool halving = is_halving(p->window);
+    for (size_t i = cut(p->planes, 1, part, parts); i < cut(p->planes, 1, part + 1, parts); i++) {
+        if (halving) avg_halve_plane(p->window, p->in + i * in, p->out + i * out);
+        else avg_pool_plane(p->window, p->in + i * in, p->out + i * out);
+    }
 }
 
 static void avg_pool_backward_work(void *argument, size_t part, size_t parts) {

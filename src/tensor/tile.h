@@ -24,6 +24,7 @@ enum { VEC = 16, MOST_VECTORS = 4, MOST_ROWS = 8 };
 static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline vec vec_set(float a) { return _mm512_set1_ps(a); }
 static inline void vec_store(float *p, vec a) { _mm512_storeu_ps(p, a); }
+static inline void vec_stream(float *p, vec a) { _mm512_stream_ps(p, a); }
 static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
 static inline vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 
@@ -34,6 +35,7 @@ enum { VEC = 8, MOST_VECTORS = 2, MOST_ROWS = 6 };
 static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline vec vec_set(float a) { return _mm256_set1_ps(a); }
 static inline void vec_store(float *p, vec a) { _mm256_storeu_ps(p, a); }
+static inline void vec_stream(float *p, vec a) { _mm256_stream_ps(p, a); }
 static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 
@@ -50,6 +52,7 @@ typedef struct tile {
     size_t start_step;
     float *c;
     size_t c_step;
+    bool stream; /* past the caches: C is aligned and larger than they are */
     const float *waiting; /* the newest of `joins` tiles that are added to the result, one after the other; */
     size_t joins;         /* the next older one lies waiting_step before, rows c_step apart as in C */
     size_t waiting_step;
@@ -84,6 +87,11 @@ ALWAYS_INLINE void multiply_tile(const tile *t, size_t rows, size_t vectors, boo
         UNROLL for (size_t i = 0; i < rows; i++)
             UNROLL for (size_t v = 0; v < vectors; v++)
                 c[i][v] = vec_add(vec_load(waiting + i * t->waiting_row + v * VEC), c[i][v]);
+    if (t->stream) {
+        UNROLL for (size_t i = 0; i < rows; i++)
+            UNROLL for (size_t v = 0; v < vectors; v++) vec_stream(t->c + i * t->c_step + v * VEC, c[i][v]);
+        return;
+    }
     UNROLL for (size_t i = 0; i < rows; i++)
         UNROLL for (size_t v = 0; v < vectors; v++) vec_store(t->c + i * t->c_step + v * VEC, c[i][v]);
 }
@@ -150,7 +158,13 @@ typedef struct product {
     const float *a;
     size_t a_row;          /* A's rows are so far apart, */
     const int32_t *row_at; /* or lie at these offsets */
+    const float *ahead;    /* what will be wanted next, to be fetched meanwhile: so many floats */
+    size_t ahead_size;
 } product;
+
+static inline void fetch(const float *from, const float *end) {
+    for (; from < end; from += LANES) _mm_prefetch((const char *)from, _MM_HINT_T1);
+}
 
 static inline void multiply_columns(const product *p, size_t column, size_t vectors) {
     tile t = p->t;
@@ -162,6 +176,8 @@ static inline void multiply_columns(const product *p, size_t column, size_t vect
             t.row[i] = p->a + (p->row_at ? (ptrdiff_t)p->row_at[first + i] : (ptrdiff_t)((first + i) * p->a_row));
         t.start = p->t.start + first * p->t.start_step + column;
         t.c = p->t.c + first * p->t.c_step + column;
+        t.waiting = t.joins ? p->t.waiting + first * p->t.waiting_row + column : NULL;
+        if (column == 0) fetch(p->ahead + p->ahead_size * n / tiles, p->ahead + p->ahead_size * (n + 1) / tiles);
         run_tile(&t, rows, vectors);
     }
 }

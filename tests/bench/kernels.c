@@ -153,6 +153,82 @@ static double bench_network(bench *b, const size_t *size, size_t layers) {
     return time;
 }
 
+/* ---- loops that are no products ---- */
+
+typedef struct loops {
+    bench *b;
+    size_t rows, n;
+    ls_window window;
+    float *x, *y, *z, *mean, *inverse;
+    uint32_t *where;
+    ls_activation f;
+} loops;
+
+static void run_activation(void *argument) {
+    loops *l = argument;
+    l->b->kernels->activate(l->b->team, l->rows * l->n, l->f, 0.01f, l->x, l->y);
+}
+static void run_gelu(void *argument) {
+    loops *l = argument;
+    l->b->kernels->apply(l->b->team, l->rows * l->n, LS_FUNCTION_GELU, 0, l->x, l->y);
+}
+static void run_sin(void *argument) {
+    loops *l = argument;
+    l->b->kernels->apply(l->b->team, l->rows * l->n, LS_FUNCTION_SIN, 0, l->x, l->y);
+}
+static void run_softmax(void *argument) {
+    loops *l = argument;
+    l->b->kernels->softmax(l->b->team, l->rows, l->n, l->x, l->y, l->mean);
+}
+static void run_layer_norm(void *argument) {
+    loops *l = argument;
+    l->b->kernels->layer_norm(l->b->team, l->rows, l->n, 1e-5f, l->x, l->z, l->z, l->y, l->mean, l->inverse);
+}
+static void run_max_pool(void *argument) {
+    loops *l = argument;
+    l->b->kernels->max_pool_forward(l->b->team, l->rows, &l->window, l->x, l->y, l->where);
+}
+static void run_max_pool_backward(void *argument) {
+    loops *l = argument;
+    l->b->kernels->max_pool_backward(l->b->team, l->rows, &l->window, l->y, l->where, l->x);
+}
+static void run_avg_pool(void *argument) {
+    loops *l = argument;
+    l->b->kernels->avg_pool_forward(l->b->team, l->rows, &l->window, l->x, l->y);
+}
+
+static void bench_loop(const char *name, call *run, loops *l) {
+    double time = best_time(run, l);
+    printf("    %-20s %4zux%-6zu %7.3f ns an element, %.1f us\n", name, l->rows, l->n,
+           1e9 * time / (double)(l->rows * l->n), 1e6 * time);
+}
+
+static void bench_loops(bench *b) {
+    loops l = {.b = b, .rows = 64, .n = 6272, .window = {32, 28, 28, 32, 14, 14, {2, 2}, {2, 2}, {0, 0}, {1, 1}, 1}};
+    size_t count = 64 * 32 * 28 * 28;
+    l.x = numbers(count);
+    l.y = numbers(count);
+    l.z = numbers(count);
+    l.mean = numbers(64);
+    l.inverse = numbers(64);
+    l.where = (uint32_t *)(void *)numbers(count);
+    static const char *const names[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh", "hard_tanh", "softsign"};
+    l.n = 512;
+    for (l.f = LS_ACTIVATION_RELU; l.f <= LS_ACTIVATION_SOFTSIGN; l.f++) bench_loop(names[l.f], run_activation, &l);
+    bench_loop("gelu", run_gelu, &l);
+    bench_loop("sin", run_sin, &l);
+    bench_loop("softmax", run_softmax, &l);
+    bench_loop("layer_norm", run_layer_norm, &l);
+    l.n = 10;
+    bench_loop("softmax", run_softmax, &l);
+    l.n = 32 * 28 * 28;
+    bench_loop("max_pool 2", run_max_pool, &l);
+    bench_loop("max_pool 2 backward", run_max_pool_backward, &l);
+    bench_loop("avg_pool 2", run_avg_pool, &l);
+    float *all[] = {l.x, l.y, l.z, l.mean, l.inverse, (float *)(void *)l.where};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) ls_block_destroy(all[i]);
+}
+
 static void cut_rows(bench *b, size_t *row, size_t rows, size_t size) {
     static const size_t block[1][2] = {{0, 0}};
     size_t count = 0;
@@ -194,6 +270,7 @@ static void bench_math(const char *name, double peak) {
     b.micro.block = block;
     for (size_t i = 0; i < sizeof windows / sizeof *windows; i++)
         bench_layer(&b, windows[i].filters, windows[i].channels * 9, &windows[i], i == 0);
+    bench_loops(&b);
     ls_team_destroy(b.team);
 }
 
