@@ -43,7 +43,7 @@ static void library_name(char *out, size_t size) {
 static ls_status check_launcher(const ls__launch *launch, size_t size) {
     if (launch->size <= 1 || size > 1) return LS_OK;
     if (launch->rank > 0) return ls_status_reported(ls_code_exit(LS_ERR_USAGE));
-    char library[128];
+    char library[MPI_MAX_LIBRARY_VERSION_STRING];
     library_name(library, sizeof library);
     return LS_FAIL(LS_ERR_USAGE,
                    "started by %s as %zu ranks, but each of them is alone: this program was built with %s, so start it "
