@@ -71,6 +71,9 @@ ls_permutation ls_permutation_make(uint64_t seed, ls_purpose purpose, uint32_t e
 /** The image of `index` (< count). */
 uint64_t ls_permutation_at(const ls_permutation *permutation, uint64_t index);
 
+/** The images of first .. first + count - 1: as ls_permutation_at() of each, some times faster. */
+void ls_permutation_run(const ls_permutation *permutation, uint64_t first, size_t count, uint64_t *out);
+
 /** The index whose image is `image` (< count): the inverse. */
 uint64_t ls_permutation_find(const ls_permutation *permutation, uint64_t image);
 

@@ -69,17 +69,26 @@ static ls_status stored_row(const ls_loader *l, size_t field, const run *r, size
     return ls__storage_read(l->set->storage, column, ls__dataset_row(l->set, sample), 1, scratch);
 }
 
+static bool augments(const ls_loader *l, const ls_loader_field *f) {
+    return f->augment && l->augment && l->augment->count > 0;
+}
+
+/* Matrix products are for whole batches; so is what follows an augmentation that way. */
+static bool transforms_batch(const ls_loader_field *f) {
+    return f->preprocess && f->preprocess->type->apply;
+}
+
 static void pack_floats(const ls_loader *l, const ls_loader_field *f, const ls_column *column, const run *r, size_t i,
                         const void *row, float *out) {
     const ls_field *field = &l->set->field[f->field];
     size_t size = ls_shape_size(field->shape);
-    bool augment = f->augment && l->augment && l->augment->count > 0;
-    if (!augment) {
-        ls__pack_sample(column->dtype, f->preprocess, size, row, out);
+    const ls_preprocess *preprocess = transforms_batch(f) ? NULL : f->preprocess;
+    if (!augments(l, f)) {
+        ls__pack_sample(column->dtype, preprocess, size, row, out);
     } else {
-        ls__pack_floats(column->dtype, size, row, out);
+        ls__pack_sample(column->dtype, NULL, size, row, out);
         ls__augment(l->augment, l->seed, r->epoch, r->first + i, field->shape, out);
-        if (f->preprocess) ls_preprocess_apply(f->preprocess, 1, out, out);
+        if (preprocess) ls_preprocess_apply(preprocess, 1, out, out);
     }
     if (field->role == LS_FIELD_WEIGHT) *out = (float)((double)*out * l->weight_scale);
 }
@@ -113,6 +122,9 @@ static ls_status pack(const ls_loader *l, const run *r, buffers *b, void *scratc
         if (l->stream) ls__stream_pass(l->stream, r->epoch, r->first + i);
         for (size_t k = 0; k < l->fields; k++) LS_TRY(pack_row(l, k, r, i, b, scratch));
     }
+    for (size_t k = 0; k < l->fields; k++)
+        if (transforms_batch(&l->field[k]))
+            ls_preprocess_apply(l->field[k].preprocess, r->count, b->field[k], b->field[k]);
     b->of = *r;
     return LS_OK;
 }

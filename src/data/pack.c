@@ -61,19 +61,13 @@ static const packer packers[] = {
     [LS_DTYPE_F64] = {plain_f64, affine_f64},
 };
 
-void ls__pack_floats(ls_dtype dtype, size_t count, const void *in, float *out) {
-    packers[dtype].plain(count, in, out);
-}
-
 void ls__pack_sample(ls_dtype dtype, const ls_preprocess *preprocess, size_t count, const void *in, float *out) {
     if (!preprocess || ls_preprocess_is_identity(preprocess)) {
         packers[dtype].plain(count, in, out);
-    } else if (preprocess->type->apply) {
-        packers[dtype].plain(count, in, out);
-        preprocess->type->apply(preprocess, 1, out, out);
-    } else {
-        packers[dtype].affine(count, in, preprocess, out);
+        return;
     }
+    assert(!preprocess->type->apply);
+    packers[dtype].affine(count, in, preprocess, out);
 }
 
 bool ls__pack_indices(ls_dtype dtype, size_t count, const void *in, size_t entries, int32_t *out, size_t *misfit) {

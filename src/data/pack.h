@@ -9,10 +9,7 @@
 
 #include "data/preprocess.h"
 
-/** `count` numbers as floats. */
-void ls__pack_floats(ls_dtype dtype, size_t count, const void *in, float *out);
-
-/** One sample as floats, preprocessed. `preprocess` may be NULL. */
+/** One sample as floats, by an affine preprocessing (or NULL). */
 void ls__pack_sample(ls_dtype dtype, const ls_preprocess *preprocess, size_t count, const void *in, float *out);
 
 /** `count` integers as int32; false where one is no index below `entries` (its place goes to *misfit). */

@@ -112,20 +112,17 @@ uint64_t ls__sampler_block(const ls_sampler *s, uint32_t epoch, uint64_t at) {
 
 void ls_sampler_run(const ls_sampler *sampler, uint32_t epoch, uint64_t first, size_t count, uint64_t *out) {
     assert(count == 0 || (first < sampler->samples && count <= sampler->samples - first));
-    if (sampler->shuffle == LS_SHUFFLE_BLOCK) {
-        run_blocks(sampler, epoch, first, count, out);
-        return;
-    }
     ls_permutation order = ls_permutation_make(sampler->seed, LS_PURPOSE_SHUFFLE, epoch, sampler->samples);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t at = first + i;
-        switch (sampler->shuffle) {
-        case LS_SHUFFLE_FULL: out[i] = ls_permutation_at(&order, at); break;
-        case LS_SHUFFLE_SAMPLE:
-            out[i] = ls_random_below(ls_random(sampler->seed, LS_PURPOSE_SAMPLE, epoch, at, 0), sampler->samples);
-            break;
-        default: out[i] = at;
-        }
+    switch (sampler->shuffle) {
+    case LS_SHUFFLE_BLOCK: run_blocks(sampler, epoch, first, count, out); return;
+    case LS_SHUFFLE_FULL: ls_permutation_run(&order, first, count, out); return;
+    case LS_SHUFFLE_SAMPLE:
+        for (size_t i = 0; i < count; i++)
+            out[i] =
+                ls_random_below(ls_random(sampler->seed, LS_PURPOSE_SAMPLE, epoch, first + i, 0), sampler->samples);
+        return;
+    default:
+        for (size_t i = 0; i < count; i++) out[i] = first + i;
     }
 }
 
