@@ -27,7 +27,7 @@ static void ranks_are_numbered_node_by_node(void **state) {
         assert_int_equal(ls_comm_node_first(comm, node) + ls_comm_node_rank(comm), rank);
         assert_int_equal(ls_comm_node_first(comm, node + 1) - ls_comm_node_first(comm, node), ls_comm_node_size(comm));
         if (groupings[g]) {
-            assert_int_equal(nodes, (size + groupings[g] - 1) / groupings[g]);
+            assert_true(nodes >= (size + groupings[g] - 1) / groupings[g]); /* more where hosts are several */
             assert_true(ls_comm_node_size(comm) <= groupings[g]);
         }
     }

@@ -74,9 +74,12 @@ static ls_comm *join(double deadline) {
     return comm;
 }
 
+/* Instead of a rank's number: that of the last one. */
+static const size_t last = (size_t)-1;
+
 static int play_sleeper(size_t sleeper) {
     ls_comm *comm = join(0.6);
-    if (ls_comm_rank(comm) == sleeper) sleep(90);
+    if (ls_comm_rank(comm) == (sleeper == last ? ls_comm_size(comm) - 1 : sleeper)) sleep(90);
     must(ls_comm_barrier(comm));
     ls_comm_finish(comm);
     return 0;
@@ -170,9 +173,20 @@ static int play_start(void) {
     return 0;
 }
 
+static int play_places(void) {
+    ls_comm *comm = join(60);
+    size_t rank = ls_comm_rank(comm);
+    printf("%zu on %s, node %zu of %zu\n", rank, ls_comm_host(comm, rank), ls_comm_node(comm), ls_comm_nodes(comm));
+    ls_comm_finish(comm);
+    return 0;
+}
+
+/* Parts that tests on several nodes play too: last, beats, places. */
 static int play(const char *part) {
     if (strcmp(part, "sleeper") == 0) return play_sleeper(1);
     if (strcmp(part, "silent") == 0) return play_sleeper(0);
+    if (strcmp(part, "last") == 0) return play_sleeper(last);
+    if (strcmp(part, "places") == 0) return play_places();
     if (strcmp(part, "stopped") == 0) return play_stopped();
     if (strcmp(part, "beats") == 0) return play_beats();
     if (strcmp(part, "failure") == 0) return play_lone_failure();
