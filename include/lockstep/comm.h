@@ -11,9 +11,9 @@
  *
  *  - *All leave together.* A failure that one rank decides becomes everybody's at the next ls_comm_agree(), and rank 0
  *    has the words. A failure in the middle of a step, where no agreement is near, is ls_comm_abort().
- *  - *No wait is for ever.* Every wait in this library ends at the deadline with one block on stderr that names the ranks
- *    that did not come, where they are and what they did last; then the job ends with exit code 1. A rank that works
- *    long on its own (loading, saving) calls ls_comm_beat() per item.
+ *  - *No wait is for ever.* Every wait in this library ends at the deadline with one block on stderr that names the
+ *    ranks that did not come, where they are and what they did last; then the job ends with exit code 1. A rank that
+ *    works long on its own (loading, saving) calls ls_comm_beat() per item.
  *  - *Nothing remains.* Shared memory has no name once it is attached: whatever kills the job, the memory goes too.
  *
  * "Collective" means that all ranks call it, in the same order; "collective over the node" that all ranks of a node do.
@@ -40,8 +40,8 @@ typedef struct ls_comm_options {
 
 /**
  * Joins the ranks of this job. Collective over the job. MPI is initialised only if a launcher started the program and
- * the caller has not done so, and MPI_COMM_WORLD is duplicated, never used. A launcher of another MPI, which would start
- * N jobs of one rank each, is refused with the one to use. `options` NULL: all defaults (no deadline).
+ * the caller has not done so, and MPI_COMM_WORLD is duplicated, never used. A launcher of another MPI, which would
+ * start N jobs of one rank each, is refused with the one to use. `options` NULL: all defaults (no deadline).
  */
 ls_status ls_comm_start(const ls_comm_options *options, ls_comm **out) LS_MUST_USE;
 
@@ -53,19 +53,21 @@ void ls_comm_set_deadline(ls_comm *comm, double seconds);
 void ls_comm_set_logger(ls_comm *comm, ls_logger *logger);
 
 /**
- * From here on nodes have at most `ranks_per_node` ranks (0: as the machine has them). Collective. Memory, exchanges and
- * reducers made before keep the nodes they were made with.
+ * From here on nodes have at most `ranks_per_node` ranks (0: as the machine has them). Collective. Memory, exchanges
+ * and reducers made before keep the nodes they were made with.
  */
 ls_status ls_comm_group(ls_comm *comm, size_t ranks_per_node) LS_MUST_USE;
 
 size_t ls_comm_rank(const ls_comm *comm);
 size_t ls_comm_size(const ls_comm *comm);
 size_t ls_comm_nodes(const ls_comm *comm);
-size_t ls_comm_node(const ls_comm *comm);       /* this rank's node, 0 .. nodes-1 */
-size_t ls_comm_node_rank(const ls_comm *comm);  /* this rank's number within its node */
-size_t ls_comm_node_size(const ls_comm *comm);  /* ranks of this node */
+size_t ls_comm_node(const ls_comm *comm);                    /* this rank's node, 0 .. nodes-1 */
+size_t ls_comm_node_rank(const ls_comm *comm);               /* this rank's number within its node */
+size_t ls_comm_node_size(const ls_comm *comm);               /* ranks of this node */
 size_t ls_comm_node_first(const ls_comm *comm, size_t node); /* first rank of a node; `nodes` gives `size` */
 const char *ls_comm_host(const ls_comm *comm, size_t rank);  /* the host name of any rank; borrowed */
+/** What slows this job down though it works (InfiniBand that is not used): a sentence to print, or NULL. Local. */
+const char *ls_comm_advice(const ls_comm *comm);
 /** True on one rank of the job: the one that prints, and writes files. */
 static inline bool ls_comm_first(const ls_comm *comm) {
     return ls_comm_rank(comm) == 0;
@@ -74,10 +76,10 @@ static inline bool ls_comm_first(const ls_comm *comm) {
 /* ---- agreement ---------------------------------------------------------------------------------------------- */
 
 /**
- * Turns the failure of any rank into a failure of all. Collective; takes `status` and returns this rank's new one. LS_OK
- * everywhere: LS_OK everywhere. Otherwise the failure of the lowest failing rank wins: rank 0 gets it in full, with "rank 3
- * on HOST: " before it unless it was rank 0's own, so that the one who prints has the words; all others get
- * ls_status_reported() with its exit code. The idiom at every collective boundary:
+ * Turns the failure of any rank into a failure of all. Collective; takes `status` and returns this rank's new one.
+ * LS_OK everywhere: LS_OK everywhere. Otherwise the failure of the lowest failing rank wins: rank 0 gets it in full,
+ * with "rank 3 on HOST: " before it unless it was rank 0's own, so that the one who prints has the words; all others
+ * get ls_status_reported() with its exit code. The idiom at every collective boundary:
  *
  *     LS_TRY(ls_comm_agree(comm, open_my_part(...)));
  */
@@ -97,17 +99,17 @@ ls_status ls_comm_broadcast(ls_comm *comm, size_t root, void *data, size_t bytes
  */
 ls_status ls_comm_broadcast_text(ls_comm *comm, size_t root, const char *text, char **out) LS_MUST_USE;
 
-/** `bytes` bytes of every rank to rank 0, in rank order: `all` has room for size * bytes there and is unused elsewhere. */
+/** `bytes` bytes of every rank to rank 0, in rank order: `all` has room for size * bytes there. */
 ls_status ls_comm_gather(ls_comm *comm, const void *mine, size_t bytes, void *all) LS_MUST_USE;
 
 /**
- * A gather of large parts that takes its time: rank r's `bytes` bytes arrive on rank 0 at into[r], in messages of 1 MiB,
- * while training goes on; only ls_collect_test() and ls_collect_wait() move anything. A part of rank 0 itself is copied
- * at once (unless it is where it should be). create and wait are collective, test is local.
+ * A gather of large parts that takes its time: rank r's `bytes` bytes arrive on rank 0 at into[r], in parts of
+ * 1 MiB, while training goes on; only ls_collect_test() and ls_collect_wait() move anything. A part of rank 0 itself is
+ * copied at once (unless it is where it should be). create and wait are collective, test is local.
  */
 typedef struct ls_collect ls_collect;
 
-/** `sizes` (bytes of every rank) and `into` matter on rank 0 only and are copied. `mine` must stay as it is until done. */
+/** `sizes` (bytes of every rank) and `into` matter on rank 0 only, and are copied. `mine` must stay until done. */
 ls_status ls_collect_create(ls_comm *comm, const void *mine, size_t bytes, const size_t *sizes, void *const *into,
                             ls_collect **out) LS_MUST_USE;
 /** Moves what can be moved now; `done` says whether this rank's part is over (on rank 0: everybody's). */
@@ -119,12 +121,14 @@ void ls_collect_destroy(ls_collect *collect);
 /* ---- the one small message of a step ------------------------------------------------------------------------ */
 
 /**
- * What a step has to decide on travels in one message: exact sums, flags that are OR-ed, and maxima. Every rank gets the
- * same bits, whatever the number of ranks and their order. A step does:
+ * What a step has to decide on travels in one message: exact sums, flags that are OR-ed, and maxima. Every rank gets
+ * the same bits, whatever the number of ranks and their order. A step does:
  *
  *     ls_exchange_clear(x);
- *     ls_sum_add(ls_exchange_sum(x, LOSS), loss);  *ls_exchange_flags(x) |= SAVE_WANTED;  *ls_exchange_max(x, 0) = seconds;
- *     LS_TRY(ls_exchange_run(x));                   // now they are those of all ranks
+ *     ls_sum_add(ls_exchange_sum(x, LOSS), loss);
+ *     *ls_exchange_flags(x) |= SAVE_WANTED;
+ *     *ls_exchange_max(x, 0) = seconds;
+ *     LS_TRY(ls_exchange_run(x));               // now they are those of all ranks
  */
 typedef struct ls_exchange ls_exchange;
 
@@ -169,7 +173,7 @@ ls_status ls_comm_memory_barrier(ls_comm_memory *memory) LS_MUST_USE;
 
 /* ---- what a rank is doing, and the end of a job ------------------------------------------------------------- */
 
-/** Notes the phase ("load", "forward") and step for the deadline's message. Local, costs nothing. `phase` is constant. */
+/** Notes the phase ("load", "forward"; at most 23 bytes are kept) and step for the deadline's message. Local. */
 void ls_comm_note(ls_comm *comm, const char *phase, uint64_t step);
 
 /** Notes the last input or output ("read train.h5 row 60000"); at most 95 bytes are kept. Any thread. */
@@ -180,8 +184,8 @@ void ls_comm_beat(ls_comm *comm);
 
 /**
  * Ends the job because of a failure that only this rank knows: prints one block (host, rank, phase, step, the failure,
- * the last input/output, remedy) on stderr, then MPI_Abort with the failure's exit code. Local; never returns. Where the
- * failure is one that another rank has reported it prints nothing.
+ * the last input/output, remedy) on stderr, then MPI_Abort with the failure's exit code. Local; never returns. Where
+ * the failure is one that another rank has reported it prints nothing.
  */
 _Noreturn void ls_comm_abort(ls_comm *comm, ls_status status);
 

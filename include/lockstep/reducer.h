@@ -1,9 +1,10 @@
 /**
  * reducer.h: one shared step: reduce-scatter, optimizer, allgather.
  *
- * This is an allreduce with the optimizer step between its halves. A node holds the weights once; every rank has gradient
- * blocks of its own. The gradient arena is cut into pieces, each with exactly one owner in the whole job. The owner alone
- * gets the summed gradient of its piece, keeps its optimizer state and updates its weights; then the weights travel:
+ * This is an allreduce with the optimizer step between its halves. A node holds the weights once; every rank has
+ * gradient blocks of its own. The gradient arena is cut into pieces, each with exactly one owner in the whole job. The
+ * owner alone gets the summed gradient of its piece, keeps its optimizer state and updates its weights; then the
+ * weights travel:
  *
  *      rank 0   [g g g g g g g g]  \                       owner 0  w -= ..  |                 every node
  *      rank 1   [g g g g g g g g]   > reduce: [s s|s s|..] owner 1  w -= ..  | distribute  ->  [w w w w w w w w]
@@ -25,8 +26,8 @@
  *     ls_reducer_distribute(r);                      // all ranks may read all weights
  *
  * Invariants
- *  - Pieces partition [0, gradient arena) less the ranges of further uses of shared parameters. Cuts fall on multiples of
- *    LS_GRAIN and no piece crosses a parameter.
+ *  - Pieces partition [0, gradient arena) less the ranges of further uses of shared parameters. Cuts fall on multiples
+ *    of LS_GRAIN and no piece crosses a parameter.
  *  - Between start and finish a rank's gradient blocks are its own to write at offsets below its last mark only. finish
  *    returns after every rank of the node has called ready(0): no rank reads weights any more.
  *  - distribute ends every step, also one that updated nothing; until it returns nobody writes gradients again.
@@ -43,8 +44,9 @@
 
 /**
  * How batches are shared. Micro-batch i of a batch is samples [i * microbatch, (i + 1) * microbatch), the last may be
- * short. In a full batch of V = ceil(batch / microbatch), rank p has micro-batches [p V / ranks, (p + 1) V / ranks); in a
- * short batch micro-batch i belongs to the rank that has it in a full one, so the last ranks may have none. Pure functions.
+ * short. In a full batch of V = ceil(batch / microbatch), rank p has micro-batches [p V / ranks, (p + 1) V / ranks); in
+ * a short batch micro-batch i belongs to the rank that has it in a full one, so the last ranks may have none. Pure
+ * functions.
  */
 typedef struct ls_microplan {
     size_t batch;      /* samples of a full batch */
@@ -67,13 +69,13 @@ size_t ls_microplan_first(const ls_microplan *plan, size_t rank);
 size_t ls_microplan_max_count(const ls_microplan *plan);
 size_t ls_microplan_max_rows(const ls_microplan *plan);
 size_t ls_microplan_max_blocks(const ls_microplan *plan);
-/** The largest number of ranks, at most plan->ranks, for which one block is enough: what `check` advises. At least 1. */
+/** The largest number of ranks, at most plan->ranks, for which one block is enough: what `check` advises. */
 size_t ls_microplan_better_ranks(const ls_microplan *plan);
 
 /**
- * The share of `rank` in a batch of `samples` (1 .. batch) samples. `row` has room for max_count + 1 numbers, `block` for
- * max_blocks + 1; `out` points into both. Sets count, row, blocks, block, first_sample and batch; epoch and position are
- * the caller's and stay.
+ * The share of `rank` in a batch of `samples` (1 .. batch) samples. `row` has room for max_count + 1 numbers, `block`
+ * for max_blocks + 1; `out` points into both. Sets count, row, blocks, block, first_sample and batch; epoch and
+ * position are the caller's and stay.
  */
 void ls_microplan_share(const ls_microplan *plan, size_t samples, size_t rank, size_t *row, size_t *block,
                         ls_microbatches *out);
@@ -94,24 +96,24 @@ typedef struct ls_reducer_options {
 
 /** A range of one parameter that this rank owns. Addresses are fixed for the reducer's life. */
 typedef struct ls_piece {
-    size_t param;         /* its number in ls_params; role STATISTIC: no optimizer, slots is NULL */
-    size_t offset;        /* in the arena; the piece starts `offset - param's offset` elements into the parameter */
-    size_t count;         /* elements, a multiple of LS_GRAIN */
-    float *weights;       /* count; in the node's one copy */
-    float *gradient;      /* count; after finish the sum over the batch, all uses added in creation order */
-    float *const *slots;  /* `slots` arrays of count elements, zero at first */
-    const double *norms;  /* count / LS_GRAIN squared norms, one a block of LS_GRAIN, for an ls_sum; set by finish */
-    bool finite;          /* no gradient is NaN or infinite; set by finish */
+    size_t param;        /* its number in ls_params; role STATISTIC: no optimizer, slots is NULL */
+    size_t offset;       /* in the arena; the piece starts `offset - param's offset` elements into the parameter */
+    size_t count;        /* elements, a multiple of LS_GRAIN */
+    float *weights;      /* count; in the node's one copy */
+    float *gradient;     /* count; after finish the sum over the batch, all uses added in creation order */
+    float *const *slots; /* `slots` arrays of count elements, zero at first */
+    const double *norms; /* count / LS_GRAIN squared norms, one a block of LS_GRAIN, for an ls_sum; set by finish */
+    bool finite;         /* no gradient is NaN or infinite; set by finish */
 } ls_piece;
 
 typedef struct ls_reducer ls_reducer;
 
 /** What a reducer takes, in bytes: for `check`, without MPI. */
 typedef struct ls_reducer_memory {
-    size_t blocks;    /* gradient blocks a rank */
-    size_t node;      /* shared by a full node: weights once, gradients, slots */
-    size_t rank;      /* private to a rank, at most */
-    size_t weights;   /* parts of `node` */
+    size_t blocks;  /* gradient blocks a rank */
+    size_t node;    /* shared by a full node: weights once, gradients, slots */
+    size_t rank;    /* private to a rank, at most */
+    size_t weights; /* parts of `node` */
     size_t gradients;
     size_t slots;
 } ls_reducer_memory;
@@ -121,15 +123,16 @@ ls_status ls_reducer_measure(const ls_microplan *plan, size_t ranks_per_node, co
                              ls_wire wire, ls_reducer_memory *out) LS_MUST_USE;
 
 /**
- * Lays out one segment per node. Collective. Where a node's shared memory is too small, every rank becomes a node of its
- * own (ls_comm_group(comm, 1)), which the communicator's logger says. Weights, gradients and slots are zero. The plan must
- * fit (ls_microplan_fits): more ranks than micro-batches are the caller's to refuse, in the words of its configuration.
+ * Lays out one segment per node. Collective. Where a node's shared memory is too small, every rank becomes a node of
+ * its own (ls_comm_group(comm, 1)), which the communicator's logger says. Weights, gradients and slots are zero. The
+ * plan must fit (ls_microplan_fits): more ranks than micro-batches are the caller's to refuse, in the words of its
+ * configuration.
  */
 ls_status ls_reducer_create(ls_comm *comm, const ls_reducer_options *options, ls_reducer **out) LS_MUST_USE;
 /** Collective over the node. */
 void ls_reducer_destroy(ls_reducer *reducer);
 
-/** The node's weights: the whole parameter arena, frozen parameters and statistics included. Read-only but for owners. */
+/** The node's weights: the whole parameter arena, with frozen parameters and statistics. Only owners write. */
 float *ls_reducer_weights(ls_reducer *reducer);
 /** This rank's gradient blocks: block b starts at b * *stride; each is a gradient arena. */
 float *ls_reducer_gradients(ls_reducer *reducer, size_t *stride);

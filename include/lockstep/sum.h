@@ -16,12 +16,13 @@
  *     double total = ls_sum_value(&sum);
  *
  * Invariants
- *  - A sum is LS_SUM_WORDS plain int64 words; adding two word by word (MPI_SUM of MPI_INT64_T) is ls_sum_merge() without
- *    its care for carries, and safe for up to 2^30 sums that have been through ls_sum_normalise().
+ *  - A sum is LS_SUM_WORDS plain int64 words; adding two word by word (MPI_SUM of MPI_INT64_T) is ls_sum_merge()
+ *    without its care for carries, and safe for up to 2^30 sums that have been through ls_sum_normalise().
  *  - No word exceeds 2^32 times `pending`, which add and merge keep at most 2^30; they normalise when it is due.
  *  - NaNs and infinities are counted apart and surface in the value: they spoil no digit.
  *
- * All functions are local and pure but for their argument. After E. Kulisch's long accumulator (Kulisch, Miranker 1981).
+ * All functions are local and pure but for their argument. After E. Kulisch's long accumulator
+ * (Kulisch, Miranker 1981).
  */
 #ifndef LOCKSTEP_SUM_H
 #define LOCKSTEP_SUM_H
@@ -37,7 +38,7 @@ typedef struct ls_sum {
     int64_t nan;                 /* how many NaNs were added */
     int64_t plus_infinity;
     int64_t minus_infinity;
-    int64_t pending;             /* additions since the last carry */
+    int64_t pending; /* additions since the last carry */
 } ls_sum;
 
 #define LS_SUM_WORDS (sizeof(ls_sum) / sizeof(int64_t))
@@ -52,8 +53,8 @@ void ls_sum_add(ls_sum *sum, double value);
 void ls_sum_merge(ls_sum *sum, const ls_sum *other);
 
 /**
- * The sum, correctly rounded to nearest even; infinite where it exceeds the range; NaN where a NaN or infinities of both
- * signs were added. An exact zero is +0.
+ * The sum, correctly rounded to nearest even; infinite where it exceeds the range; NaN where a NaN or infinities of
+ * both signs were added. An exact zero is +0.
  */
 double ls_sum_value(const ls_sum *sum);
 
@@ -61,8 +62,9 @@ double ls_sum_value(const ls_sum *sum);
 bool ls_sum_finite(const ls_sum *sum);
 
 /**
- * Carries, so that every digit lies within +-2^31 and `pending` is at most 1. A small value of either sign then occupies
- * few words: [*first, *last) are those that are not zero (both 0 for a sum of zero). The value does not change.
+ * Carries, so that every digit lies within +-2^31 and `pending` is at most 1. A small value of either sign then
+ * occupies few words: [*first, *last) are those that are not zero (both 0 for a sum of zero). The value does not
+ * change.
  */
 void ls_sum_normalise(ls_sum *sum, size_t *first, size_t *last);
 

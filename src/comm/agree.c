@@ -60,7 +60,8 @@ ls_status ls_comm_broadcast_text(ls_comm *comm, size_t root, const char *text, c
     char *copy = malloc(length);
     int64_t works = 0;
     ls_status status = ls__least(comm, comm->transport.world, copy != NULL, &works, "a broadcast");
-    if (status == LS_OK && !works) status = LS_FAIL(LS_ERR_MEMORY, "no memory for a text of %llu bytes", (unsigned long long)length);
+    if (status == LS_OK && !works)
+        status = LS_FAIL(LS_ERR_MEMORY, "no memory for a text of %llu bytes", (unsigned long long)length);
     if (status == LS_OK && comm->rank == root) memcpy(copy, text, length);
     if (status == LS_OK) status = ls_comm_broadcast(comm, root, copy, length);
     if (status != LS_OK) {

@@ -60,8 +60,7 @@ static ls_status advance(ls_collect *collect, stream *s, bool *busy) {
     if (open || s->at == s->bytes) return LS_OK;
     size_t part = s->bytes - s->at < part_bytes ? s->bytes - s->at : part_bytes, at = s->at;
     s->at += part;
-    if (collect->comm->rank > 0)
-        return ls__send(collect->comm, collect->mine + at, part, 0, COLLECT_TAG, &s->request);
+    if (collect->comm->rank > 0) return ls__send(collect->comm, collect->mine + at, part, 0, COLLECT_TAG, &s->request);
     char *to = (char *)collect->into[s->rank] + at;
     return ls__receive(collect->comm, to, part, s->rank, COLLECT_TAG, &s->request);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "comm/launch.h"
 #include "comm/wait.h"
 #include "lockstep/memory.h"
 
@@ -30,8 +31,8 @@ size_t ls__grouping_node(const ls__grouping *grouping, size_t rank) {
 }
 
 /*
- * The division in which a rank begins a node where `leader` differs from its predecessor's, and after every `most` ranks
- * (0: no limit).
+ * The division in which a rank begins a node where `leader` differs from its predecessor's, and after every `most`
+ * ranks (0: no limit).
  */
 static ls_status make_grouping(const ls_comm *comm, const size_t *leader, size_t most, ls__grouping **out) {
     *out = NULL;
@@ -203,6 +204,10 @@ size_t ls_comm_node_size(const ls_comm *comm) {
 size_t ls_comm_node_first(const ls_comm *comm, size_t node) {
     assert(node <= comm->grouping->nodes);
     return comm->grouping->first[node];
+}
+
+const char *ls_comm_advice(const ls_comm *comm) {
+    return comm->machine->nodes > 1 ? ls__launch_advice("/sys/class/infiniband") : NULL;
 }
 
 const char *ls_comm_host(const ls_comm *comm, size_t rank) {

@@ -1,9 +1,9 @@
 /*
  * comm.h (private): what a communicator is made of.
  *
- * Two divisions into nodes exist: `machine` is the physical one and carries the board, a segment with a line per rank of
- * the host; `grouping` is what ls_comm_group() made of it and what everything else uses. Groupings are never freed before
- * the communicator, so that memory and reducers can keep the one they were made with.
+ * Two divisions into nodes exist: `machine` is the physical one and carries the board, a segment with a line per rank
+ * of the host; `grouping` is what ls_comm_group() made of it and what everything else uses. Groupings are never freed
+ * before the communicator, so that memory and reducers can keep the one they were made with.
  */
 #ifndef LOCKSTEP_COMM_PRIVATE_H
 #define LOCKSTEP_COMM_PRIVATE_H
@@ -16,8 +16,8 @@
 enum { LS__HOST_BYTES = 64, LS__PHASE_WORDS = 3, LS__IO_WORDS = 12 };
 
 /**
- * What a rank is doing, as its neighbours and the deadline's message see it. Texts are kept in atomic words, so that any
- * reader sees bytes that were written; a line that changes while it is read may mix two texts, which harms nobody.
+ * What a rank is doing, as its neighbours and the deadline's message see it. Texts are kept in atomic words, so that
+ * any reader sees bytes that were written; a line that changes while it is read may mix two texts, which harms nobody.
  */
 typedef struct ls__line {
     _Alignas(64) _Atomic uint64_t step;

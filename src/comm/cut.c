@@ -128,6 +128,6 @@ size_t ls__cut_param_at(const ls_params *params, size_t at) {
         const ls_param *param = ls_params_at(params, p);
         if (at >= param->offset && at < param->offset + param->count) return p;
     }
-    assert(!"no parameter there");
+    assert(false && "no parameter lies there");
     return LS_NOT_FOUND;
 }

@@ -1,12 +1,13 @@
 /*
  * cut.h: how the gradient arena is cut, and who carries and owns what. Pure: no communication.
  *
- *      arena     | bucket | bucket | bucket | ...                       about 1 MiB each, reduced from the high end down
+ *      arena     | bucket | bucket | bucket | ...                 about 1 MiB each, reduced from the high end down
  *      bucket    | lane 0      | lane 1      |                          one for each rank of the largest node
  *      lane      | part | part | part | part |                          one for each node
  *
- * Lane l is carried on a node of R ranks by its rank l mod R: it sums the node's gradients there and talks to the carriers
- * of the same lane on other nodes. The part of node n is owned by its carrier. All cuts are multiples of LS_GRAIN.
+ * Lane l is carried on a node of R ranks by its rank l mod R: it sums the node's gradients there and talks to the
+ * carriers of the same lane on other nodes. The part of node n is owned by its carrier. All cuts are multiples of
+ * LS_GRAIN.
  *
  * Where the number of nodes is a power of two, parts stand in bit-reversed order of nodes, so that halving with partner
  * node XOR 1, 2, 4, ... always splits a contiguous range.

@@ -8,7 +8,8 @@ static size_t length_of(ls__range range) {
 static ls_status send_weights(ls_reducer *r, ls__seat *seat, ls__range range, size_t node) {
     if (length_of(range) == 0) return LS_OK;
     return ls__send(r->comm, r->weights + range.begin, length_of(range) * sizeof *r->weights,
-                    ls__cut_carrier(&r->cut, seat->lane, node), ls__seat_tag(r, seat), &seat->request[seat->requests++]);
+                    ls__cut_carrier(&r->cut, seat->lane, node), ls__seat_tag(r, seat),
+                    &seat->request[seat->requests++]);
 }
 
 static ls_status receive_weights(ls_reducer *r, ls__seat *seat, ls__range range, size_t node) {

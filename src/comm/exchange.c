@@ -10,8 +10,8 @@
 
 /*
  * Numbers travel packed, in words of 8 bytes: the flags, the maxima, then of each sum one word that says which digits
- * follow and whether the counts of what was not finite do. Two banks of slots take turns, so that one barrier an exchange
- * is enough within a node: who writes bank A again has passed the barrier of bank B, hence all have read A.
+ * follow and whether the counts of what was not finite do. Two banks of slots take turns, so that one barrier an
+ * exchange is enough within a node: who writes bank A again has passed the barrier of bank B, hence all have read A.
  *
  *      node's block   [ bank 0: slot of rank 0 | rank 1 | .. | the job's result ][ bank 1: likewise ]
  */
@@ -53,8 +53,10 @@ ls_status ls_exchange_create(ls_comm *comm, size_t sums, size_t maxima, ls_excha
     LS_TRY_ELSE(status, ls_block_create(x->slot_words, sizeof *x->message, "the exchange", &block), failed);
     x->message = block;
     size_t slots = 2 * (x->grouping->size + 1);
-    LS_TRY_ELSE(status, ls_comm_memory_create(comm, slots * x->slot_words * sizeof *x->slots, "the exchange", &block,
-                                              &x->memory), failed);
+    LS_TRY_ELSE(
+        status,
+        ls_comm_memory_create(comm, slots * x->slot_words * sizeof *x->slots, "the exchange", &block, &x->memory),
+        failed);
     x->slots = block;
 failed:
     status = ls_comm_agree(comm, status);

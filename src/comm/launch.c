@@ -1,6 +1,8 @@
 #include "comm/launch.h"
 
+#include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct launcher {
     const char *name;
@@ -27,5 +29,23 @@ ls__launch ls__launch_read(void) {
                             .rank = number_of(launchers[i].rank),
                             .launcher = launchers[i].name};
     }
-    return (ls__launch){.parallel = getenv("PMIX_RANK") != NULL, .rank = number_of("PMIX_RANK"), .launcher = "a PMIx launcher"};
+    return (ls__launch){
+        .parallel = getenv("PMIX_RANK") != NULL, .rank = number_of("PMIX_RANK"), .launcher = "a PMIx launcher"};
+}
+
+static bool has_entries(const char *folder) {
+    DIR *listing = opendir(folder);
+    if (!listing) return false;
+    bool found = false;
+    for (struct dirent *entry = readdir(listing); entry && !found; entry = readdir(listing))
+        found = entry->d_name[0] != '.';
+    closedir(listing);
+    return found;
+}
+
+/* Debian configures Open MPI without UCX, so that messages go over TCP even where there is InfiniBand. */
+const char *ls__launch_advice(const char *folder) {
+    const char *layer = getenv("OMPI_MCA_pml");
+    if ((layer && strstr(layer, "ucx")) || !has_entries(folder)) return NULL;
+    return "this host has InfiniBand, which Open MPI may leave unused: try mpirun --mca pml ucx --mca osc ucx";
 }

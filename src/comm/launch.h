@@ -16,4 +16,10 @@ typedef struct ls__launch {
 
 ls__launch ls__launch_read(void);
 
+/**
+ * What slows a job of several hosts down though it works, or NULL. `folder` is where the kernel lists InfiniBand
+ * devices, /sys/class/infiniband.
+ */
+const char *ls__launch_advice(const char *folder);
+
 #endif

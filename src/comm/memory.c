@@ -72,7 +72,8 @@ static void make_file(shared_file *segment, size_t bytes) {
     for (int tries = 0; tries < 16; tries++) {
         uint64_t random = 0;
         if (getrandom(&random, sizeof random, 0) < 0) random = (uint64_t)tries;
-        snprintf(segment->name, sizeof segment->name, "/lockstep.%ld.%016llx", (long)getpid(), (unsigned long long)random);
+        snprintf(segment->name, sizeof segment->name, "/lockstep.%ld.%016llx", (long)getpid(),
+                 (unsigned long long)random);
         segment->file = shm_open(segment->name, O_CREAT | O_EXCL | O_RDWR, 0600);
         segment->error = segment->file < 0 ? errno : 0;
         if (segment->error != EEXIST) break;
@@ -84,9 +85,9 @@ static void make_file(shared_file *segment, size_t bytes) {
 static int reserve(int file, ls__range range) {
     int error = 0;
     if (range.begin == range.end) return 0;
-    do
+    do {
         error = posix_fallocate(file, (off_t)range.begin, (off_t)(range.end - range.begin));
-    while (error == EINTR);
+    } while (error == EINTR);
     return error;
 }
 

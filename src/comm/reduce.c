@@ -33,11 +33,15 @@ void ls__seat_take(ls_reducer *r, size_t job, ls__seat_state state) {
 
 /* ---- the node's own sum ------------------------------------------------------------------------------------- */
 
+/* Room for a partial of this node that is not in place. */
+static float *spare_of(const ls_reducer *r, const ls__seat *seat, size_t j) {
+    return seat->spare + (j < r->schedule.in_place ? j : j - 1) * length_of(seat->range);
+}
+
 /* Where partial `j` of this node lies, as a leaf. */
 static ls__leaf partial_leaf(const ls_reducer *r, const ls__seat *seat, size_t j) {
-    size_t in_place = r->schedule.in_place;
-    if (j == in_place) return (ls__leaf){r->mine, 0};
-    return (ls__leaf){seat->spare + (j < in_place ? j : j - 1) * length_of(seat->range), seat->range.begin};
+    if (j == r->schedule.in_place) return (ls__leaf){r->mine, 0};
+    return (ls__leaf){spare_of(r, seat, j), seat->range.begin};
 }
 
 /* All ranks of the node that have gradients of this bucket have finished them. */
@@ -60,7 +64,7 @@ static void sum_node(ls_reducer *r, ls__seat *seat) {
     for (size_t at = seat->range.begin; at < seat->range.end; at += LS_GRAIN) {
         for (size_t j = 0; j < partials; j++) {
             if (j == s->in_place) continue;
-            float *out = seat->spare + (j < s->in_place ? j : j - 1) * length_of(seat->range) + (at - seat->range.begin);
+            float *out = spare_of(r, seat, j) + (at - seat->range.begin);
             ls__program_run(&s->partial[j], s->leaf, at, r->stack, out);
         }
         ls__program_run(&s->partial[s->in_place], s->leaf, at, r->stack, r->mine + at);
@@ -84,10 +88,10 @@ static ls_status receive_values(ls_reducer *r, ls__seat *seat, size_t offset, si
     size_t from = ls__cut_carrier(&r->cut, seat->lane, node);
     ls__request *request = &seat->request[seat->requests++];
     if (r->options.wire == LS_WIRE_FLOAT32)
-        return ls__receive(r->comm, seat->received + offset, count * sizeof *seat->received, from, ls__seat_tag(r, seat),
-                           request);
-    return ls__receive(r->comm, seat->received_bf16 + offset, count * sizeof *seat->received_bf16, from, ls__seat_tag(r, seat),
-                       request);
+        return ls__receive(r->comm, seat->received + offset, count * sizeof *seat->received, from,
+                           ls__seat_tag(r, seat), request);
+    return ls__receive(r->comm, seat->received_bf16 + offset, count * sizeof *seat->received_bf16, from,
+                       ls__seat_tag(r, seat), request);
 }
 
 static void lengthen(const ls_reducer *r, const ls__seat *seat, size_t count) {

@@ -31,7 +31,8 @@ static size_t gradient_bytes(const ls_params *params, size_t blocks) {
 }
 
 static segment_layout lay_out_segment(const ls__cut *cut, size_t node, size_t gradients, size_t slots) {
-    segment_layout layout = {.weights = ls_round_up((cut->first[node + 1] - cut->first[node]) * sizeof(ls__progress), PAGE)};
+    segment_layout layout = {.weights =
+                                 ls_round_up((cut->first[node + 1] - cut->first[node]) * sizeof(ls__progress), PAGE)};
     layout.ranks = layout.weights + ls_params_arena(cut->params) * sizeof(float);
     layout.bytes = layout.ranks;
     for (size_t rank = cut->first[node]; rank < cut->first[node + 1]; rank++)
@@ -82,7 +83,8 @@ ls_status ls_reducer_measure(const ls_microplan *plan, size_t ranks_per_node, co
     ls__cut cut = {0};
     ls_status status = ls__cut_create(params, nodes, first, 0, &cut);
     if (status == LS_OK) {
-        *out = (ls_reducer_memory){.blocks = ls_microplan_max_blocks(plan), .weights = ls_params_arena(params) * sizeof(float)};
+        *out = (ls_reducer_memory){.blocks = ls_microplan_max_blocks(plan),
+                                   .weights = ls_params_arena(params) * sizeof(float)};
         size_t gradients = gradient_bytes(params, out->blocks), ranks = first[1] - first[0];
         segment_layout layout = lay_out_segment(&cut, 0, gradients, slots);
         seat_needs needs = measure_seat(&cut, plan, 0);
@@ -261,7 +263,8 @@ ls_status ls_reducer_create(ls_comm *comm, const ls_reducer_options *options, ls
     bool room;
     ls_status status = create(comm, options, out, &room);
     if (room || comm->grouping->nodes == comm->size) return status;
-    ls_logger_say(comm->logger, LS_LOG_WARNING, "every rank runs as a node of its own, with its own copy of the weights: %s",
+    ls_logger_say(comm->logger, LS_LOG_WARNING,
+                  "every rank runs as a node of its own, with its own copy of the weights: %s",
                   ls_status_message(status));
     ls_status_free(status);
     LS_TRY(ls_comm_group(comm, 1));
@@ -333,7 +336,8 @@ static bool node_is_ready(const ls_reducer *r) {
 }
 
 /* Polls until all jobs are retired. */
-static ls_status drive(ls_reducer *r, ls_status (*poll)(ls_reducer *), bool (*also)(const ls_reducer *), const char *what) {
+static ls_status drive(ls_reducer *r, ls_status (*poll)(ls_reducer *), bool (*also)(const ls_reducer *),
+                       const char *what) {
     ls_status status = LS_OK;
     ls__wait wait = ls__wait_begin(r->comm, what);
     for (;;) {

@@ -1,15 +1,15 @@
 /*
  * reducer.h (private): the parts of a reducer.
  *
- * One job is one lane of one bucket that this rank carries. Jobs are reduced in order, by descending offset, several at a
- * time: each occupies one seat of a ring with its messages and buffers.
+ * One job is one lane of one bucket that this rank carries. Jobs are reduced in order, by descending offset, several at
+ * a time: each occupies one seat of a ring with its messages and buffers.
  *
  *      reduce       wait for the node's gradients -> sum them in place of the own block 0 -> messages -> retire
  *      distribute   messages, straight from and into the node's weights
  *
- * Where sums lie: a node's partial sums are written over this rank's own gradient block 0, in the lanes it carries: nobody
- * else reads them there. Where a node has several partials, the one that contains that block goes there, being summed
- * last, and the others into the seat's `spare`.
+ * Where sums lie: a node's partial sums are written over this rank's own gradient block 0, in the lanes it carries:
+ * nobody else reads them there. Where a node has several partials, the one that contains that block goes there, being
+ * summed last, and the others into the seat's `spare`.
  */
 #ifndef LOCKSTEP_COMM_REDUCER_PRIVATE_H
 #define LOCKSTEP_COMM_REDUCER_PRIVATE_H
@@ -27,11 +27,11 @@ typedef struct ls__progress {
 /** What is summed where for a batch of `samples` samples: full ones, or the short last one of an epoch. */
 typedef struct ls__schedule {
     size_t samples;
-    size_t *cover_first; /* nodes + 1: each node's nodes of the tree, its partials ... */
-    ls__range *cover;    /* ... as ranges of micro-batches */
-    size_t *block_first; /* ranks of this node + 1: each rank's gradient blocks ... */
-    ls__range *block;    /* ... as ranges of micro-batches */
-    ls__leaf *leaf;      /* the blocks' values */
+    size_t *cover_first;  /* nodes + 1: each node's nodes of the tree, its partials ... */
+    ls__range *cover;     /* ... as ranges of micro-batches */
+    size_t *block_first;  /* ranks of this node + 1: each rank's gradient blocks ... */
+    ls__range *block;     /* ... as ranges of micro-batches */
+    ls__leaf *leaf;       /* the blocks' values */
     ls__program *partial; /* this node's partials from its blocks */
     size_t in_place;      /* the partial that is written over this rank's block 0 */
     ls__program root;     /* the sum from all nodes' partials */
@@ -43,12 +43,12 @@ typedef enum ls__seat_state { LS__SEAT_FREE, LS__SEAT_GRADIENTS, LS__SEAT_MESSAG
 typedef struct ls__seat {
     ls__seat_state state;
     size_t bucket, lane;
-    ls__range range, part;   /* the whole lane, and this node's part of it */
-    size_t step, steps;      /* of halving or doubling */
-    size_t from, to;         /* halving: the positions that are still this rank's */
+    ls__range range, part; /* the whole lane, and this node's part of it */
+    size_t step, steps;    /* of halving or doubling */
+    size_t from, to;       /* halving: the positions that are still this rank's */
     size_t requests;
     ls__request *request;
-    float *spare;            /* partials that are not in place */
+    float *spare; /* partials that are not in place */
     float *received;
     uint16_t *sent_bf16, *received_bf16;
 } ls__seat;

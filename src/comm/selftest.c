@@ -76,10 +76,11 @@ static ls_status check(const ls_reducer *r, size_t total) {
         size_t wrong = find_wrong(r, piece, total);
         if (wrong == piece->count) continue;
         const ls_param *param = ls_params_at(r->options.params, piece->param);
-        return LS_FAIL(LS_ERR_RUNTIME,
-                       "the self-test of the gradient sum failed at element %zu of %s/%s over %zu micro-batches: memory or "
-                       "network of the ranks does not compute as it should",
-                       piece->offset - param->offset + wrong, param->layer, param->name, total);
+        return LS_FAIL(
+            LS_ERR_RUNTIME,
+            "the self-test of the gradient sum failed at element %zu of %s/%s over %zu micro-batches: memory or "
+            "network of the ranks does not compute as it should",
+            piece->offset - param->offset + wrong, param->layer, param->name, total);
     }
     return LS_OK;
 }

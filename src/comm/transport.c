@@ -90,7 +90,8 @@ static ls_status renumber(MPI_Comm parent, ls__transport *transport, ls__machine
     size_t number = 0, old = machine->rank;
     for (size_t r = 0; r < machine->size; r++)
         number += leader[r] < leader[old] || (leader[r] == leader[old] && r < old);
-    LS_TRY_ELSE(status, check(MPI_Comm_split(parent, 0, to_int(number), &transport->world.comm), "MPI_Comm_split"), done);
+    LS_TRY_ELSE(status, check(MPI_Comm_split(parent, 0, to_int(number), &transport->world.comm), "MPI_Comm_split"),
+                done);
     LS_TRY_ELSE(status, check(MPI_Comm_dup(transport->world.comm, &transport->alarm.comm), "MPI_Comm_dup"), done);
     MPI_Comm_set_errhandler(transport->world.comm, MPI_ERRORS_RETURN);
     MPI_Comm_set_errhandler(transport->alarm.comm, MPI_ERRORS_RETURN);
@@ -150,8 +151,9 @@ ls_status ls__send(ls_comm *comm, const void *data, size_t bytes, size_t to, siz
 }
 
 ls_status ls__receive(ls_comm *comm, void *data, size_t bytes, size_t from, size_t tag, ls__request *request) {
-    return check(MPI_Irecv(data, to_int(bytes), MPI_BYTE, to_int(from), to_int(tag), comm->transport.world.comm, request),
-                 "MPI_Irecv");
+    return check(
+        MPI_Irecv(data, to_int(bytes), MPI_BYTE, to_int(from), to_int(tag), comm->transport.world.comm, request),
+        "MPI_Irecv");
 }
 
 ls_status ls__test(size_t count, ls__request *requests, size_t *open) {

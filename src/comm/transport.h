@@ -1,9 +1,9 @@
 /*
  * transport.h: the only calls of MPI, and the only barrier in shared memory.
  *
- * A simulated build replaces transport.c and the pause in wait.c; nothing else waits or sends. Messages are point-to-point
- * and non-blocking, or collectives that are started, tested and given up at the deadline. Every function turns an MPI
- * error into a status.
+ * A simulated build replaces transport.c and the pause in wait.c; nothing else waits or sends. Messages are
+ * point-to-point and non-blocking, or collectives that are started, tested and given up at the deadline. Every function
+ * turns an MPI error into a status.
  */
 #ifndef LOCKSTEP_COMM_TRANSPORT_H
 #define LOCKSTEP_COMM_TRANSPORT_H

@@ -1,9 +1,9 @@
 /*
  * tree.h: the fixed binary tree over micro-batches, and sums along it.
  *
- * The tree over `total` micro-batches has node(l, i) over [i 2^l, (i+1) 2^l), cut short at the right edge; a node that is
- * cut short to its left child is that child. So a node is known by its range of micro-batches, and whatever partition
- * into nodes is at hand, their sum along the tree is a postfix program: push leaf k, push leaf k+1, add, ...
+ * The tree over `total` micro-batches has node(l, i) over [i 2^l, (i+1) 2^l), cut short at the right edge; a node that
+ * is cut short to its left child is that child. So a node is known by its range of micro-batches, and whatever
+ * partition into nodes is at hand, their sum along the tree is a postfix program: push leaf k, push leaf k+1, add, ...
  */
 #ifndef LOCKSTEP_COMM_TREE_H
 #define LOCKSTEP_COMM_TREE_H
@@ -25,8 +25,8 @@ typedef struct ls__program {
 } ls__program;
 
 /**
- * The sum of leaf[first .. first+count-1], consecutive nodes whose union is one node, along the tree. Leaves are known to
- * the program by their number in `leaf`.
+ * The sum of leaf[first .. first+count-1], consecutive nodes whose union is one node, along the tree. Leaves are known
+ * to the program by their number in `leaf`.
  */
 void ls__tree_program(const ls__range *leaf, size_t first, size_t count, ls__program *program);
 
@@ -40,8 +40,8 @@ typedef struct ls__leaf {
 } ls__leaf;
 
 /**
- * Runs a program over LS_GRAIN elements from element `at` on. `stack` has room for depth * LS_GRAIN. `out` may be where a
- * leaf lies.
+ * Runs a program over LS_GRAIN elements from element `at` on. `stack` has room for depth * LS_GRAIN. `out` may be where
+ * a leaf lies.
  */
 void ls__program_run(const ls__program *program, const ls__leaf *leaf, size_t at, float *stack, float *out);
 

@@ -65,7 +65,9 @@ static view view_of(const ls__line *line) {
     uint64_t looked = atomic_load_explicit(&line->looked, memory_order_relaxed);
     view v = {.step = atomic_load_explicit(&line->step, memory_order_relaxed),
               .still = changed < now ? 1e-9 * (double)(now - changed) : 0,
-              .waiting = looked == 0 ? -1 : looked < now ? 1e-9 * (double)(now - looked) : 0};
+              .waiting = looked == 0    ? -1
+                         : looked < now ? 1e-9 * (double)(now - looked)
+                                        : 0};
     read_text(line->phase, LS__PHASE_WORDS, v.phase);
     read_text(line->io, LS__IO_WORDS, v.io);
     return v;
@@ -86,11 +88,11 @@ struct ls__alarm {
     alarm_message *out, *in;
     size_t out_bytes, in_bytes;
     ls__request reports[2]; /* to rank 0, and to rank 1 in case that 0 is silent */
-    uint64_t beat; /* the message of that kind */
-    ls__request *beats; /* one a rank */
+    uint64_t beat;          /* the message of that kind */
+    ls__request *beats;     /* one a rank */
     double last_beat;
-    view *known;    /* of every rank; still < 0: nothing */
-    bool *waiting;  /* it said so itself */
+    view *known;   /* of every rank; still < 0: nothing */
+    bool *waiting; /* it said so itself */
 };
 
 ls_status ls__alarm_create(ls_comm *comm) {
@@ -159,10 +161,12 @@ static void send_report(ls_comm *comm) {
     size_t open;
     ls_status_free(ls__test(2, alarm->reports, &open));
     if (open) return; /* an earlier report is still on its way */
+    /* Without a board a rank sees only itself. */
     alarm->out->kind = ALARM_REPORT;
-    alarm->out->first = comm->machine->first[comm->machine->node];
-    alarm->out->count = comm->machine->size;
-    for (size_t i = 0; i < comm->machine->size; i++) alarm->out->views[i] = view_of(&comm->lines[i]);
+    alarm->out->first = comm->board ? comm->machine->first[comm->machine->node] : comm->rank;
+    alarm->out->count = comm->board ? comm->machine->size : 1;
+    for (size_t i = 0; i < alarm->out->count; i++)
+        alarm->out->views[i] = view_of(comm->board ? &comm->lines[i] : comm->line);
     for (size_t to = 0; to < 2 && to < comm->size; to++)
         if (to != comm->rank) ls__alarm_send(comm, alarm->out, alarm->out_bytes, to, &alarm->reports[to]);
 }
@@ -195,8 +199,9 @@ static void say_rank(ls_text *text, const ls_comm *comm, size_t rank, const view
     if (v->still < 0)
         status = ls_status_first(status, ls_text_add(text, "nothing is heard from it\n"));
     else
-        status = ls_status_first(status, ls_text_add(text, "%s, step %llu, since %.1f s; last input/output: %s\n", v->phase,
-                                                     (unsigned long long)v->step, v->still, v->io[0] ? v->io : "none"));
+        status =
+            ls_status_first(status, ls_text_add(text, "%s, step %llu, since %.1f s; last input/output: %s\n", v->phase,
+                                                (unsigned long long)v->step, v->still, v->io[0] ? v->io : "none"));
     ls_status_free(status); /* with no memory for the words the job still ends */
 }
 
@@ -224,19 +229,19 @@ static _Noreturn void give_up(const ls__wait *wait, double now) {
         if (!is_missing(comm, r, &v)) continue;
         if (missing++ < MOST_NAMED) say_rank(&list, comm, r, &v);
     }
-    if (missing > MOST_NAMED)
-        ls_status_free(ls_text_add(&list, "lockstep:   and %zu more\n", missing - MOST_NAMED));
+    if (missing > MOST_NAMED) ls_status_free(ls_text_add(&list, "lockstep:   and %zu more\n", missing - MOST_NAMED));
     char mine[8 * LS__PHASE_WORDS];
     read_text(comm->line->phase, LS__PHASE_WORDS, mine);
-    ls_status_free(ls_text_add(
-        &text,
-        "lockstep: error: rank %zu on %s waited %.1f s for %s (%s, step %llu), longer than run.deadline; %zu of %zu ranks "
-        "do not come%s\n%s"
-        "lockstep:   remedy: look at these ranks' hosts; if they are only slow, raise run.deadline; started again, a run "
-        "goes on from its last checkpoint\n",
-        comm->rank, comm->hosts[comm->rank], now - wait->begin, wait->what, mine,
-        (unsigned long long)atomic_load(&comm->line->step), missing, comm->size, missing ? ":" : ", all wait",
-        list.bytes ? list.bytes : ""));
+    ls_status_free(ls_text_add(&text,
+                               "lockstep: error: rank %zu on %s waited %.1f s for %s (%s, step %llu), longer than "
+                               "run.deadline; %zu of %zu ranks "
+                               "do not come%s\n%s"
+                               "lockstep:   remedy: look at these ranks' hosts; if they are only slow, raise "
+                               "run.deadline; started again, a run "
+                               "goes on from its last checkpoint\n",
+                               comm->rank, comm->hosts[comm->rank], now - wait->begin, wait->what, mine,
+                               (unsigned long long)atomic_load(&comm->line->step), missing, comm->size,
+                               missing ? ":" : ", all wait", list.bytes ? list.bytes : ""));
     if (text.bytes && write(STDERR_FILENO, text.bytes, text.length) < 0) { /* nobody is left to tell */
     }
     ls__transport_abort(comm, ls_code_exit(LS_ERR_RUNTIME));
@@ -265,7 +270,7 @@ void ls__wait_end(ls__wait *wait) {
 
 static void begin_looking(ls__wait *wait, double now) {
     ls_comm *comm = wait->comm;
-    wait->begin = wait->sign = now;
+    wait->begin = wait->sign = wait->looked = now;
     wait->latest = latest_change(comm);
     if (!comm->alarm) return;
     for (size_t r = 0; r < comm->size; r++) {
@@ -280,6 +285,9 @@ static void look(ls__wait *wait) {
     double now = ls_clock_now(), deadline = comm->deadline;
     atomic_store_explicit(&comm->line->looked, now_ns(), memory_order_relaxed);
     if (wait->begin <= 0) begin_looking(wait, now);
+    /* Who was not running itself (a suspended job, a debugger) cannot blame others. */
+    if (now - wait->looked > 1) wait->sign = now;
+    wait->looked = now;
     if (now - wait->begin > 0.1) nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
     if (now - wait->begin < 0.01 || deadline <= 0 || !comm->alarm) return;
     uint64_t latest = latest_change(comm);
@@ -323,8 +331,8 @@ void ls_comm_abort(ls_comm *comm, ls_status status) {
                                    ls_status_message(status)));
         if (v.io[0]) ls_status_free(ls_text_add(&text, "lockstep:   last input/output: %s\n", v.io));
         if (exit_code == 1 || exit_code == 74)
-            ls_status_free(ls_text_add(
-                &text, "lockstep:   remedy: started again, a run goes on from its last checkpoint\n"));
+            ls_status_free(
+                ls_text_add(&text, "lockstep:   remedy: started again, a run goes on from its last checkpoint\n"));
         if (text.bytes && write(STDERR_FILENO, text.bytes, text.length) < 0) { /* nobody is left to tell */
         }
     }

@@ -17,10 +17,11 @@ typedef struct ls__wait {
     ls_comm *comm;
     const char *what;
     unsigned pauses;
-    double begin;       /* when it first looked at the clock; 0: not yet */
-    double sign;        /* the last sign of life of anyone who does not wait */
-    double complaint;   /* when a peer first complained during this wait; 0: nobody */
-    uint64_t latest;    /* when a line of this host last changed */
+    double begin;     /* when it first looked at the clock; 0: not yet */
+    double sign;      /* the last sign of life of anyone who does not wait */
+    double looked;    /* when it last looked at the clock */
+    double complaint; /* when a peer first complained during this wait; 0: nobody */
+    uint64_t latest;  /* when a line of this host last changed */
     bool reported;
 } ls__wait;
 

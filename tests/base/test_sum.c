@@ -22,8 +22,22 @@ static void assert_same(double a, double b) {
 
 static void one_number_is_itself(void **state) {
     (void)state;
-    const double values[] = {1.0, -1.0, 0.1, -0.3, DBL_MIN, -DBL_MIN, DBL_TRUE_MIN, -DBL_TRUE_MIN, DBL_MAX, -DBL_MAX,
-                             DBL_MIN - DBL_TRUE_MIN, 0x1.fffffffffffffp-1, 0x1p1023, 0x1p-1074, 3e-310, 12345678.9};
+    const double values[] = {1.0,
+                             -1.0,
+                             0.1,
+                             -0.3,
+                             DBL_MIN,
+                             -DBL_MIN,
+                             DBL_TRUE_MIN,
+                             -DBL_TRUE_MIN,
+                             DBL_MAX,
+                             -DBL_MAX,
+                             DBL_MIN - DBL_TRUE_MIN,
+                             0x1.fffffffffffffp-1,
+                             0x1p1023,
+                             0x1p-1074,
+                             3e-310,
+                             12345678.9};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) assert_same(sum_of(&values[i], 1), values[i]);
     for (uint64_t i = 0; i < 2046; i++) { /* every exponent */
         ls_draw draw = ls_random(1, LS_PURPOSE_TEST, 0, i, 0);
@@ -54,12 +68,12 @@ static void cancellation_loses_nothing(void **state) {
 
 static void the_value_is_rounded_to_nearest_even(void **state) {
     (void)state;
-    assert_same(SUM(1.0, 0x1p-53), 1.0);                            /* a tie, down to even */
-    assert_same(SUM(1.0, 0x1p-53, 0x1p-1074), 1.0 + 0x1p-52);        /* just above the tie */
-    assert_same(SUM(1.0 + 0x1p-52, 0x1p-53), 1.0 + 0x1p-51);         /* a tie, up to even */
+    assert_same(SUM(1.0, 0x1p-53), 1.0);                      /* a tie, down to even */
+    assert_same(SUM(1.0, 0x1p-53, 0x1p-1074), 1.0 + 0x1p-52); /* just above the tie */
+    assert_same(SUM(1.0 + 0x1p-52, 0x1p-53), 1.0 + 0x1p-51);  /* a tie, up to even */
     assert_same(SUM(1.0 + 0x1p-52, 0x1p-53, -0x1p-1074), 1.0 + 0x1p-52);
     assert_same(SUM(-1.0, -0x1p-53, -0x1p-600), -1.0 - 0x1p-52);
-    assert_same(SUM(0x1.fffffffffffffp0, 0x1p-53), 2.0);             /* the carry reaches the exponent */
+    assert_same(SUM(0x1.fffffffffffffp0, 0x1p-53), 2.0);              /* the carry reaches the exponent */
     assert_same(SUM(DBL_MIN, -DBL_TRUE_MIN), DBL_MIN - DBL_TRUE_MIN); /* subnormals are exact */
 }
 

@@ -100,7 +100,8 @@ int main(int argc, char **argv) {
     ls_params *params;
     size_t index;
     must(ls_params_create(ls_math_find("exact-scalar"), &params));
-    must(ls_params_add(params, &(ls_param){.layer = "all", .name = "weight", .shape = {1, {wanted}}, .groups = 1}, &index));
+    must(ls_params_add(params, &(ls_param){.layer = "all", .name = "weight", .shape = {1, {wanted}}, .groups = 1},
+                       &index));
     must(ls_params_layout(params));
     size_t count = ls_params_arena(params);
     const ls_reducer_options options = {
@@ -110,7 +111,8 @@ int main(int argc, char **argv) {
     must(ls_reducer_create(comm, &options, &r));
     must(ls_exchange_create(comm, 1, 0, &x));
     rival v = {block_of(count), block_of(count), block_of(count), block_of(count), count};
-    double *ours = calloc(rounds, sizeof *ours), *theirs = calloc(rounds, sizeof *theirs), *ratio = calloc(rounds, sizeof *ratio);
+    double *ours = calloc(rounds, sizeof *ours), *theirs = calloc(rounds, sizeof *theirs),
+           *ratio = calloc(rounds, sizeof *ratio);
     for (size_t i = 0; i < 5; i++) (void)step_of_reducer(r, x, count, i), (void)step_of_allreduce(&v, i);
     for (size_t i = 0; i < rounds; i++) {
         ours[i] = step_of_reducer(r, x, count, i);
@@ -118,10 +120,11 @@ int main(int argc, char **argv) {
         ratio[i] = theirs[i] / ours[i];
     }
     if (ls_comm_first(comm))
-        printf("%zu parameters, %zu ranks, %zu nodes: shared step %.3f ms, MPI_Allreduce and replicated update %.3f ms, "
-               "median ratio %.2f\n",
-               count, ls_comm_size(comm), ls_comm_nodes(comm), 1e3 * median(ours, rounds), 1e3 * median(theirs, rounds),
-               median(ratio, rounds));
+        printf(
+            "%zu parameters, %zu ranks, %zu nodes: shared step %.3f ms, MPI_Allreduce and replicated update %.3f ms, "
+            "median ratio %.2f\n",
+            count, ls_comm_size(comm), ls_comm_nodes(comm), 1e3 * median(ours, rounds), 1e3 * median(theirs, rounds),
+            median(ratio, rounds));
     free(ours), free(theirs), free(ratio);
     ls_block_destroy(v.weights), ls_block_destroy(v.gradient), ls_block_destroy(v.sum), ls_block_destroy(v.velocity);
     ls_exchange_destroy(x);

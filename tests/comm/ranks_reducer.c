@@ -1,4 +1,4 @@
-/* The reduced bits are those of the tree without ranks, for any ranks, nodes and batches; owners and copies are right. */
+/* The reduced bits are those of the tree without ranks, for any ranks, nodes and batches; owners and copies fit. */
 #include "support.h"
 
 #include <stdio.h>
@@ -15,7 +15,8 @@ enum { GROUPINGS = sizeof groupings / sizeof *groupings };
 /* ---- a model's parameters: several, one shared by two layers, running averages, one frozen ---- */
 
 static void add_param(ls_params *params, const char *layer, size_t values, ls_role role, bool frozen, size_t *index) {
-    ls_param param = {.layer = layer, .name = "weight", .shape = {1, {values}}, .role = role, .frozen = frozen, .groups = 1};
+    ls_param param = {
+        .layer = layer, .name = "weight", .shape = {1, {values}}, .role = role, .frozen = frozen, .groups = 1};
     assert_works(ls_params_add(params, &param, index));
 }
 
@@ -57,8 +58,8 @@ static size_t span_of(size_t length) {
 
 /* ---- one step ---- */
 
-static void fill_gradients(ls_reducer *r, const ls_microplan *plan, const ls_params *params, uint64_t step, size_t samples,
-                           size_t low, size_t high) {
+static void fill_gradients(ls_reducer *r, const ls_microplan *plan, const ls_params *params, uint64_t step,
+                           size_t samples, size_t low, size_t high) {
     size_t row[128], block[32], stride, total = ls_microplan_count(plan, samples);
     ls_microbatches micro = {0};
     ls_microplan_share(plan, samples, ls_comm_rank(comm), row, block, &micro);
@@ -72,7 +73,8 @@ static void fill_gradients(ls_reducer *r, const ls_microplan *plan, const ls_par
 }
 
 /* Backward: gradients become final in several marks, from the end of the arena to its begin. */
-static void run_backward(ls_reducer *r, const ls_microplan *plan, const ls_params *params, uint64_t step, size_t samples) {
+static void run_backward(ls_reducer *r, const ls_microplan *plan, const ls_params *params, uint64_t step,
+                         size_t samples) {
     size_t high = ls_params_gradient_arena(params);
     ls_reducer_start(r, samples);
     while (high > 0) {
@@ -85,7 +87,8 @@ static void run_backward(ls_reducer *r, const ls_microplan *plan, const ls_param
     assert_works(ls_reducer_finish(r));
 }
 
-static void check_sums(ls_reducer *r, const ls_microplan *plan, const ls_params *params, uint64_t step, size_t samples) {
+static void check_sums(ls_reducer *r, const ls_microplan *plan, const ls_params *params, uint64_t step,
+                       size_t samples) {
     const ls_piece *pieces;
     size_t count, total = ls_microplan_count(plan, samples);
     ls_reducer_pieces(r, &pieces, &count);
@@ -305,12 +308,9 @@ int main(void) {
         return ls_status_exit(status);
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_are_those_of_the_tree),
-        cmocka_unit_test(bucket_sizes_change_nothing),
-        cmocka_unit_test(every_element_has_one_owner),
-        cmocka_unit_test(a_bad_number_is_seen_by_its_owner),
-        cmocka_unit_test(the_short_wire_is_near),
-        cmocka_unit_test(weights_are_counted_once_a_node),
+        cmocka_unit_test(sums_are_those_of_the_tree),  cmocka_unit_test(bucket_sizes_change_nothing),
+        cmocka_unit_test(every_element_has_one_owner), cmocka_unit_test(a_bad_number_is_seen_by_its_owner),
+        cmocka_unit_test(the_short_wire_is_near),      cmocka_unit_test(weights_are_counted_once_a_node),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     ls_comm_finish(comm);

@@ -1,6 +1,7 @@
 /*
  * How jobs end: deadlines, lone failures, the wrong launcher, too little shared memory. Every case is a job of its own:
- * this program started again, mostly by mpirun, with the name of a part below to play; the test looks at exit code and words.
+ * this program started again, mostly by mpirun, with the name of a part below to play; the test looks at exit code and
+ * words.
  */
 #include "support.h"
 
@@ -12,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "comm/launch.h"
 #include "lockstep/reducer.h"
 
 static const char *self;
@@ -268,6 +270,21 @@ static void a_program_that_runs_mpi_keeps_it(void **state) {
     assert_exits(&o, 0);
 }
 
+static void unused_infiniband_is_noticed(void **state) {
+    (void)state;
+    char *folder = support_make_folder();
+    assert_null(ls__launch_advice(folder));
+    assert_null(ls__launch_advice(support_path(folder, "none")));
+    FILE *device = fopen(support_path(folder, "mlx5_0"), "w");
+    assert_non_null(device);
+    fclose(device);
+    assert_non_null(strstr(ls__launch_advice(folder), "--mca pml ucx"));
+    setenv("OMPI_MCA_pml", "ucx", 1);
+    assert_null(ls__launch_advice(folder));
+    unsetenv("OMPI_MCA_pml");
+    support_remove_folder(folder);
+}
+
 static void too_little_shared_memory_makes_every_rank_a_node(void **state) {
     (void)state;
     outcome o = run("unshare --mount true 2>&1");
@@ -291,7 +308,8 @@ static void no_shared_memory_at_all_is_survived(void **state) {
     outcome o = run("unshare --mount true 2>&1");
     if (o.exit_code != 0) skip();
     o = run("unshare --mount sh -c 'mount -t tmpfs -o size=4k,nr_inodes=1 tmpfs /dev/shm && " MPIRUN
-            "--mca btl tcp,self %s reducer' 2>&1", 2, self);
+            "--mca btl tcp,self %s reducer' 2>&1",
+            2, self);
     assert_exits(&o, 0);
     assert_says(&o, "every rank runs as a node of its own");
     assert_says(&o, "2 nodes");
@@ -309,6 +327,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(one_rank_never_touches_mpi),
         cmocka_unit_test(the_launcher_of_another_mpi_is_refused_once),
         cmocka_unit_test(a_program_that_runs_mpi_keeps_it),
+        cmocka_unit_test(unused_infiniband_is_noticed),
         cmocka_unit_test(too_little_shared_memory_makes_every_rank_a_node),
         cmocka_unit_test(no_shared_memory_at_all_is_survived),
     };

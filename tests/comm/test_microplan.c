@@ -1,4 +1,4 @@
-/* Which micro-batches are whose, and the tree over them, for every number of ranks up to 17 and micro-batches up to 70. */
+/* Which micro-batches are whose, and the tree over them, for up to 17 ranks and 70 micro-batches. */
 #include "support.h"
 
 #include <string.h>
@@ -156,8 +156,10 @@ static void bf16_rounds_to_nearest_even(void **state) {
     (void)state;
     static float from[LS_GRAIN], back[LS_GRAIN];
     static uint16_t wire[LS_GRAIN];
-    const float in[] = {1.0f, -2.5f, 0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, 0x1.fep127f, 0x1.fffffep127f, 0.0f, -0.0f, 0x1p-149f};
-    const float expected[] = {1.0f, -2.5f, 1.0f, 0x1.04p0f, 0x1.02p0f, 0x1.fep127f, __builtin_inff(), 0.0f, -0.0f, 0.0f};
+    const float in[] = {1.0f,        -2.5f,           0x1.01p0f, 0x1.03p0f, 0x1.010002p0f,
+                        0x1.fep127f, 0x1.fffffep127f, 0.0f,      -0.0f,     0x1p-149f};
+    const float expected[] = {1.0f, -2.5f, 1.0f, 0x1.04p0f, 0x1.02p0f, 0x1.fep127f, __builtin_inff(),
+                              0.0f, -0.0f, 0.0f};
     memcpy(from, in, sizeof in);
     from[100] = __builtin_nanf("");
     uint32_t bits = 0x7F800001u; /* a NaN whose kept bits alone would be infinity */
