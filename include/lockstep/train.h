@@ -180,4 +180,18 @@ ls_status ls_evaluate(const ls_experiment *experiment, const char *checkpoint, c
                       ls_logger *logger, ls_pool *pool, ls_result **results, size_t *count,
                       uint64_t *samples) LS_MUST_USE;
 
+/**
+ * Writes what the model in `checkpoint` says of every sample of `data` to the HDF5 file `output`. Collective; the same
+ * bits on any number of ranks. `data` needs the inputs alone.
+ *
+ *     /prediction    (samples, outputs)  the last layer's output; of values in original units (the inverse of preprocess_y)
+ *     /class         (samples)           the class with the largest score
+ *     /probability   (samples, outputs)  softmax of cross_entropy's logits, sigmoid of binary_cross_entropy's
+ *
+ * The last two are there where the loss gives them a meaning; of labels (binary_cross_entropy) /class has the shape of
+ * /prediction and holds 1 where the probability is above one half. `samples` (or NULL) receives their number.
+ */
+ls_status ls_predict(const ls_experiment *experiment, const char *checkpoint, const char *data, const char *output,
+                     ls_comm *comm, ls_logger *logger, uint64_t *samples) LS_MUST_USE;
+
 #endif

@@ -4,6 +4,7 @@
  *     setup.c      experiment -> data, model, plan, memory          feed.c       a data set to the model's inputs
  *     step.c       one update                                       evaluate.c   loss and metrics of a whole set
  *     run.c        the loop, resume, the end                        hooks/       what happens after a step or an epoch
+ *     view.c       a checkpoint on a data set                       predict.c    what its model says of one
  *     state.c      what a checkpoint keeps of all this              stop.c       when a run ends
  */
 #ifndef LOCKSTEP_TRAIN_TRAINER_H
@@ -288,6 +289,11 @@ ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset 
                                ls_evaluator *out) LS_MUST_USE;
 void ls__evaluator_destroy(ls_evaluator *evaluator);
 ls_status ls__evaluate(ls_trainer *t, ls_evaluator *evaluator) LS_MUST_USE;
+
+/* view.c: a checkpoint's model on a data set. `inference`: inputs only, no losses. Collective; ls_trainer_destroy() it. */
+ls_status ls__view_create(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger, ls_trainer **out) LS_MUST_USE;
+ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data, bool inference,
+                        const ls_dataset **dataset) LS_MUST_USE;
 
 /* Scores: set one, find one (NULL: no such name), and the names there are, for messages. */
 ls_status ls__scores_create(ls_trainer *t) LS_MUST_USE;

@@ -1,5 +1,6 @@
 /*
  * A checkpoint put to use: its model, with its parameters and its preprocessing, on any data set.
+ * Evaluation is here, prediction in predict.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +33,32 @@ static ls_status open_view_data(ls_trainer *t, const char *data, const ls_datase
     return LS_OK;
 }
 
+/* Inputs alone: what is to be predicted has no targets, or none that should matter. */
+static ls_status open_inputs(ls_trainer *t, const char *data, const ls_dataset **out) {
+    const ls_data_options *options = &t->experiment->data;
+    void *memory = NULL;
+    LS_TRY(ls_pool_take(t->pool, (1 + options->inputs.count) * sizeof(ls_field_request), &memory));
+    ls_field_request *fields = memory;
+    fields[0] = (ls_field_request){.name = "x", .dataset = options->x, .role = LS_FIELD_INPUT,
+                                   .optional = options->inputs.count > 0};
+    for (size_t i = 0; i < options->inputs.count; i++)
+        fields[1 + i] = (ls_field_request){.name = options->inputs.keys[i], .dataset = options->inputs.values[i],
+                                           .role = LS_FIELD_INPUT};
+    ls_texts paths = {1, &data};
+    ls_dataset_source source = {.paths = &paths, .fields = fields, .field_count = 1 + options->inputs.count,
+                                .cache = options->cache};
+    LS_TRY(ls_dataset_open(&source, t->comm, t->logger, &t->data.train));
+    *out = t->data.train;
+    return LS_OK;
+}
+
 static ls_status plan_view(ls_trainer *t, const ls_dataset *dataset) {
     size_t samples = ls_dataset_samples(dataset), ranks = ls_comm_size(t->comm);
     size_t batch = t->experiment->batch && t->experiment->batch < samples ? t->experiment->batch : samples;
     size_t micro = t->experiment->microbatch ? t->experiment->microbatch : ls__default_microbatch(batch);
     if (micro > batch) micro = batch;
+    /* Whole micro-batches, so that all but the set's last are full ones on any number of ranks. */
+    batch = ls_round_up(batch, micro);
     /* More ranks than micro-batches have nothing to do here, which is no reason to refuse them. */
     size_t least = ranks * micro;
     t->plan = (ls_microplan){.batch = batch < least ? least : batch, .microbatch = micro, .ranks = ranks};
@@ -63,20 +85,21 @@ static ls_status load_checkpoint(ls_trainer *t, const char *path) {
     return status;
 }
 
-static ls_status open_view(ls_trainer *t, const char *checkpoint, const char *data, bool inference,
-                           const ls_dataset **dataset) {
+ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data, bool inference,
+                        const ls_dataset **dataset) {
     static const char *const maths[] = {"exact", "blas"};
     t->math = ls_math_find(maths[t->experiment->math]);
     LS_TRY(ls_team_create(1, &t->team));
-    LS_TRY(open_view_data(t, data, dataset));
-    LS_TRY(ls__model_build(t->experiment, *dataset, t->pool, t->team, t->math, LS_PRECISION_FLOAT, inference, t->logger,
-                           &t->model));
+    LS_TRY(inference ? open_inputs(t, data, dataset) : open_view_data(t, data, dataset));
+    /* Without losses layers may be idle which are none of the user's mistake: no warnings. */
+    LS_TRY(ls__model_build(t->experiment, *dataset, t->pool, t->team, t->math, LS_PRECISION_FLOAT, inference,
+                           inference ? NULL : t->logger, &t->model));
     LS_TRY(ls__transforms_create(&t->experiment->data, t->model, *dataset, t->pool, &t->transforms));
     LS_TRY(plan_view(t, *dataset));
     return load_checkpoint(t, checkpoint);
 }
 
-static ls_status create_view(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger, ls_trainer **out) {
+ls_status ls__view_create(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger, ls_trainer **out) {
     ls_trainer *t = calloc(1, sizeof *t);
     if (!t) return LS_FAIL(LS_ERR_MEMORY, "no memory for a view");
     t->experiment = experiment;
@@ -109,8 +132,8 @@ ls_status ls_evaluate(const ls_experiment *experiment, const char *checkpoint, c
                       ls_logger *logger, ls_pool *pool, ls_result **results, size_t *count, uint64_t *samples) {
     ls_trainer *t = NULL;
     const ls_dataset *dataset = NULL;
-    ls_status status = create_view(experiment, comm, logger, &t);
-    if (status == LS_OK) status = open_view(t, checkpoint, data, false, &dataset);
+    ls_status status = ls__view_create(experiment, comm, logger, &t);
+    if (status == LS_OK) status = ls__view_open(t, checkpoint, data, false, &dataset);
     status = ls_comm_agree(comm, status);
     if (status == LS_OK) status = evaluate_view(t, dataset, pool, results, count);
     if (status == LS_OK) *samples = ls_dataset_samples(dataset);
