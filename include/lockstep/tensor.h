@@ -104,6 +104,12 @@ const char *ls_math_name(const ls_math *math);
 /** What computes, for provenance and for comparing ranks: "exact-avx512", "OpenBLAS 0.3.21 SkylakeX". */
 const char *ls_math_description(const ls_math *math);
 
+/**
+ * The most floating-point operations a second that one core does: independent fused multiply-adds in the widest registers
+ * of this processor, the best of some tries. What speeds are compared with; it takes about a tenth of a second.
+ */
+double ls_math_peak(void);
+
 /* ---- threads ------------------------------------------------------------------------------------------------ */
 
 /** Threads that share one rank's work; a team of one has no thread of its own. Results never depend on its size. */

@@ -133,8 +133,14 @@ void ls_trainer_destroy(ls_trainer *trainer);
 ls_status ls_trainer_describe(ls_trainer *trainer, size_t ranks, size_t ranks_per_node, ls_text *out) LS_MUST_USE;
 
 /**
- * The gradient check of this model on the first samples of its training set, in double: see ls_gradient_check().
- * Appends what it found. Local; LS_ERR_NUMERIC names the worst element.
+ * Floating-point operations that a step costs per sample: forward, and as much again for each gradient that backward gives
+ * (of an operator's inputs, and of its parameters). Local.
+ */
+double ls_trainer_flops(const ls_trainer *trainer);
+
+/**
+ * The gradient check of this model on the first samples of its training set, in double: see ls_gradient_check(). Appends
+ * what it found. Local; LS_ERR_NUMERIC names the worst element.
  */
 ls_status ls_trainer_check_gradients(ls_trainer *trainer, ls_text *out) LS_MUST_USE;
 
@@ -147,6 +153,7 @@ typedef struct ls_run_request {
     ls_status (*compare)(const char *older, const char *newer, ls_text *lines);
     double max_seconds; /* save and stop in time for this (--max-time); 0: none */
     ls_display_mode display;
+    bool quiet;              /* the end report goes to its files only */
 } ls_run_request;
 
 /** How a run ended. */

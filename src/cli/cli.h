@@ -87,6 +87,9 @@ extern const cli_command *const cli_commands[];
 ls_status cli_parse_command(const cli_command *command, int argc, char **argv, bool speaks, cli *cli, void *settings,
                             bool *done) LS_MUST_USE;
 
+/** A logger as the command line asks for it; `usual` is its threshold where neither -q nor -v is given. */
+ls_status cli_create_logger(const cli *cli, ls_log_level usual, bool speaks, ls_logger **out) LS_MUST_USE;
+
 /** This rank as the launcher's environment tells it, before MPI starts; 0 without a launcher. */
 size_t cli_rank_in_environment(void);
 

@@ -43,15 +43,13 @@ static bool wants_color(const cli *c) {
     return isatty(STDERR_FILENO) && !getenv("NO_COLOR");
 }
 
-static ls_status create_logger(cli *c, bool speaks) {
+ls_status cli_create_logger(const cli *c, ls_log_level usual, bool speaks, ls_logger **out) {
     ls_logger_options options = {.terminal = stderr,
                                  .output = stdout,
-                                 .threshold = c->verbose ? LS_LOG_DEBUG
-                                              : c->quiet ? LS_LOG_WARNING
-                                                         : LS_LOG_INFO,
+                                 .threshold = c->verbose ? LS_LOG_DEBUG : c->quiet ? LS_LOG_WARNING : usual,
                                  .speaks = speaks,
                                  .color = wants_color(c)};
-    return ls_logger_create(&options, &c->logger);
+    return ls_logger_create(&options, out);
 }
 
 static ls_status run_command(const cli_command *command, cli *c, void *settings) {
@@ -103,7 +101,7 @@ int main(int argc, char **argv) {
     if (status != LS_OK || done) return leave(&c, status, speaks);
     /* What is not parallel is the first rank's work alone, also under mpirun. */
     if (!command->parallel && !speaks) return leave(&c, LS_OK, speaks);
-    status = create_logger(&c, speaks);
+    status = cli_create_logger(&c, LS_LOG_INFO, speaks, &c.logger);
     if (status == LS_OK) status = run_command(command, &c, settings);
     return leave(&c, status, speaks);
 }

@@ -109,6 +109,22 @@ static ls_status describe_checkpoint(const ls_trainer *t, ls_text *out) {
     return LS_OK;
 }
 
+/* A product's gradients cost as much as the product, each: of the inputs where they need it, of the parameters. */
+double ls_trainer_flops(const ls_trainer *t) {
+    const ls_graph *graph = ls_model_graph(t->model);
+    const ls_params *params = ls_model_params(t->model);
+    double flops = 0;
+    for (size_t i = 0; i < ls_graph_count(graph); i++) {
+        const ls_graph_node *node = ls_graph_at(graph, i);
+        bool inputs = false, trained = false;
+        for (size_t k = 0; k < node->inputs; k++) inputs = inputs || ls_graph_at(graph, node->input[k])->needs_gradient;
+        for (size_t k = 0; k < node->params; k++)
+            trained = trained || !ls_params_at(params, node->param[k].index)->frozen;
+        flops += node->flops * (1 + (inputs ? 1 : 0) + (trained ? 1 : 0));
+    }
+    return flops;
+}
+
 ls_status ls_trainer_describe(ls_trainer *t, size_t ranks, size_t ranks_per_node, ls_text *out) {
     ls_microplan plan = t->plan;
     plan.ranks = ranks;

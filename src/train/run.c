@@ -74,6 +74,7 @@ static ls_status start(ls_trainer *t, const ls_run_request *request) {
     LS_TRY(ls__trainer_resume(t, request, &resumed));
     if (!resumed) LS_TRY(initialise(t));
     t->display = request->display;
+    t->quiet = request->quiet;
     t->max_seconds = request->max_seconds;
     LS_TRY(ls_comm_agree(t->comm, ls__hooks_start(t)));
     uint32_t epoch = (uint32_t)ls__epoch(t);

@@ -78,7 +78,7 @@ static ls_status write_files(ls_trainer *t, const ls_summary *summary) {
     LS_TRY(ls_summary_write_json(path, summary));
     snprintf(path, sizeof path, "%s/report.txt", t->experiment->run.dir);
     LS_TRY(ls_summary_write_text(path, summary));
-    return ls_logger_speaks(t->logger) ? ls_summary_print(stdout, summary) : LS_OK;
+    return ls_logger_speaks(t->logger) && !t->quiet ? ls_summary_print(stdout, summary) : LS_OK;
 }
 
 ls_status ls__summarise(ls_trainer *t) {

@@ -235,14 +235,15 @@ struct ls_trainer {
     double max_seconds; /* --max-time; 0: none */
     uint64_t flags;     /* of the last step's message */
     ls_display_mode display;
-    uint64_t generation; /* of run.lock */
-    char newest[64];     /* the newest checkpoint's file name */
-    double looked;       /* when the file `stop` was last looked for */
-    bool stopping;       /* the loop ends after this step */
-    bool interrupted;    /* ends resumable: exit 75 */
-    bool no_save;        /* ends without a last checkpoint */
-    bool was_over;       /* resumed a run that had ended */
-    ls_status failure;   /* a numerical failure that all ranks share */
+    bool quiet;               /* no end report on the terminal */
+    uint64_t generation;      /* of run.lock */
+    char newest[64];          /* the newest checkpoint's file name */
+    double looked;            /* when the file `stop` was last looked for */
+    bool stopping;            /* the loop ends after this step */
+    bool interrupted;         /* ends resumable: exit 75 */
+    bool no_save;             /* ends without a last checkpoint */
+    bool was_over;            /* resumed a run that had ended */
+    ls_status failure;        /* a numerical failure that all ranks share */
     char stop_reason[160];
 };
 

@@ -20,38 +20,6 @@ static float *numbers(size_t count) {
     return value;
 }
 
-/* ---- peak ---- */
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-
-/* Twelve independent chains of fma in registers; flops per call. */
-__attribute__((target("avx512f"))) static double spin_fma(size_t count, float *sink) {
-    __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-3f);
-    __m512 a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
-#define STEP(v) __asm__ volatile("vfmadd213ps %2, %1, %0" : "+v"(v) : "v"(x), "v"(y))
-    for (size_t n = 0; n < count; n++) {
-        STEP(a); STEP(b); STEP(c); STEP(d); STEP(e); STEP(f); STEP(g); STEP(h); STEP(i); STEP(j); STEP(k); STEP(l);
-    }
-    a = _mm512_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)), _mm512_add_ps(e, f));
-    g = _mm512_add_ps(_mm512_add_ps(_mm512_add_ps(g, h), _mm512_add_ps(i, j)), _mm512_add_ps(k, l));
-    *sink += _mm512_reduce_add_ps(_mm512_add_ps(a, g));
-    return (double)count * 12 * 16 * 2;
-}
-#endif
-
-static double measure_peak(void) {
-    float sink = 0;
-    double best = 0;
-    for (int trial = 0; trial < 20; trial++) {
-        double start = ls_clock_now(), flops = spin_fma(1000000, &sink);
-        double rate = flops / (ls_clock_now() - start);
-        if (rate > best) best = rate;
-    }
-    if (sink == 12345) printf("%g\n", (double)sink);
-    return best;
-}
-
 /* ---- products ---- */
 
 typedef struct bench {
@@ -275,7 +243,7 @@ static void bench_math(const char *name, double peak) {
 }
 
 int main(int argc, char **argv) {
-    double peak = measure_peak();
+    double peak = ls_math_peak();
     printf("peak of one core: %.1f GFLOP/s\n", 1e-9 * peak);
     if (argc == 1) {
         bench_math("exact", peak);

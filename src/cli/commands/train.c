@@ -36,17 +36,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static ls_display_mode display_of(const cli *c) {
-    if (c->quiet || strcmp(c->progress, "none") == 0) return LS_DISPLAY_NONE;
-    if (strcmp(c->progress, "bar") == 0) return LS_DISPLAY_BAR;
-    return strcmp(c->progress, "line") == 0 ? LS_DISPLAY_LINES : LS_DISPLAY_AUTO;
-}
-
 static ls_run_request request_of(const cli *c, const settings *s) {
-    ls_run_request request = {.resume = LS_RESUME_AUTO,
-                              .compare = ls_config_compare,
-                              .max_seconds = s->max_time.value,
-                              .display = display_of(c)};
+    ls_run_request request = {.resume = LS_RESUME_AUTO, .compare = ls_config_compare,
+                              .max_seconds = s->max_time.value, .display = cli_display_mode(c), .quiet = c->quiet};
     if (!s->resume || strcmp(s->resume, "auto") == 0) return request;
     request.resume = strcmp(s->resume, "never") == 0 ? LS_RESUME_NEVER : LS_RESUME_FILE;
     request.resume_file = s->resume;
