@@ -11,7 +11,7 @@
  *     store comm                                  arrays in files; ranks, nodes and how they agree
  *     graph data optim                            networks; batches; optimizers and schedules
  *     reducer model checkpoint report metrics     one shared step; layers and losses; what is kept and told of a run
- *     train                                       the experiment and the loop
+ *     train export                                the experiment and the loop; networks for other programs
  *     config                                      from YAML to an experiment
  *
  * A training program, without error handling for brevity (src/cli/commands/train.c has it in full):
@@ -33,6 +33,7 @@
 #include "lockstep/data.h"
 #include "lockstep/document.h"
 #include "lockstep/elementary.h"
+#include "lockstep/export.h"
 #include "lockstep/graph.h"
 #include "lockstep/logger.h"
 #include "lockstep/memory.h"

@@ -171,6 +171,8 @@ const ls_model_loss *ls_model_loss_at(const ls_model *model, size_t index);
 
 /** The output of the last layer: what `predict` writes. (rows, shape) real; kept in every plan. */
 const void *ls_model_output(const ls_model *model, ls_shape *shape);
+/** The node behind it. */
+size_t ls_model_output_node(const ls_model *model);
 /** The node that is the result of the layer called `name`, or LS_NO_NODE. */
 size_t ls_model_layer(const ls_model *model, const char *name);
 

@@ -201,4 +201,21 @@ ls_status ls_evaluate(const ls_experiment *experiment, const char *checkpoint, c
 ls_status ls_predict(const ls_experiment *experiment, const char *checkpoint, const char *data, const char *output,
                      ls_comm *comm, ls_logger *logger, uint64_t *samples) LS_MUST_USE;
 
+/**
+ * The network of a checkpoint alone, for exports: no data, no losses, no ranks. It is built for inference,
+ * neither planned nor bound. All of it is local and borrowed from the network.
+ */
+typedef struct ls_network ls_network;
+
+/** LS_ERR_DATA where the checkpoint does not say what its network reads. `experiment` is borrowed. */
+ls_status ls_network_open(const ls_experiment *experiment, const char *checkpoint, ls_network **out) LS_MUST_USE;
+void ls_network_close(ls_network *network);
+ls_model *ls_network_model(const ls_network *network);
+/** The parameter arena. */
+const float *ls_network_weights(const ls_network *network);
+/** What is done to the input called `name`; NULL: nothing. */
+const ls_preprocess *ls_network_preprocess(const ls_network *network, const char *name);
+/** What was done to the targets, to be undone on the output; NULL: nothing. */
+const ls_preprocess *ls_network_units(const ls_network *network);
+
 #endif

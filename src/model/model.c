@@ -155,8 +155,12 @@ const ls_model_loss *ls_model_loss_at(const ls_model *model, size_t index) {
     return &model->loss[index];
 }
 
+size_t ls_model_output_node(const ls_model *model) {
+    return model->layer[model->layers - 1].node[0];
+}
+
 const void *ls_model_output(const ls_model *model, ls_shape *shape) {
-    size_t node = model->layer[model->layers - 1].node[0];
+    size_t node = ls_model_output_node(model);
     *shape = ls_graph_at(model->graph, node)->shape;
     return ls_graph_value(model->graph, node);
 }

@@ -39,7 +39,7 @@ ls_status ls__transforms_create(const ls_data_options *options, const ls_model *
     for (size_t i = 0; i < slots; i++) {
         const ls_choice *choice = choice_of(options, model, i);
         const ls_slot *slot = ls_model_slot(model, i);
-        if (!choice || !choice->type || ls_dataset_find(dataset, slot->name) == LS_NOT_FOUND) continue;
+        if (!choice || !choice->type || (dataset && ls_dataset_find(dataset, slot->name) == LS_NOT_FOUND)) continue;
         ls_preprocess *item = NULL;
         LS_TRY(ls_preprocess_create(choice, slot->shape, &item));
         if (ls_preprocess_is_identity(item)) {

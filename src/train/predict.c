@@ -35,33 +35,12 @@ typedef struct prediction {
 
 /* ---- what the loss makes of the output -------------------------------------------------------------------------- */
 
-/* The loss that judges the last layer, or NULL. */
-static const ls_choice *judging_loss(const prediction *p) {
-    const ls_choices *losses = &p->view->experiment->loss;
-    ls_model *model = p->view->model;
-    for (size_t i = 0; i < losses->count; i++) {
-        const ls_loss_options *common = losses->items[i].common;
-        if (!common->of) return &losses->items[i];
-        size_t node = ls_model_layer(model, common->of);
-        if (node != LS_NO_NODE && ls_graph_value(ls_model_graph(model), node) == p->output) return &losses->items[i];
-    }
-    return NULL;
-}
-
-static ls_status restore_units(prediction *p, const char *checkpoint, const char *target) {
-    const ls_choice *choice = &p->view->experiment->data.preprocess_y;
-    if (!choice->type) return LS_OK;
-    LS_TRY(ls_preprocess_create(choice, p->shape, &p->units));
-    if (ls_preprocess_is_identity(p->units)) {
-        ls_preprocess_destroy(p->units);
-        p->units = NULL;
-        return LS_OK;
-    }
-    ls_checkpoint *from = NULL;
-    LS_TRY(ls_checkpoint_open(checkpoint, &from));
-    ls_transforms one = {1, &target, &p->units};
-    ls_status status = ls__transforms_restore(&one, ls_checkpoint_items(from));
-    ls_checkpoint_close(from);
+static ls_status restore_units(prediction *p, const char *path) {
+    ls_checkpoint *checkpoint = NULL;
+    LS_TRY(ls_checkpoint_open(path, &checkpoint));
+    ls_status status =
+        ls__units_restore(p->view->experiment, p->view->model, ls_checkpoint_items(checkpoint), &p->units);
+    ls_checkpoint_close(checkpoint);
     return status;
 }
 
@@ -69,11 +48,10 @@ static ls_status read_loss(prediction *p, const char *checkpoint) {
     p->output = ls_model_output(p->view->model, &p->shape);
     p->outputs = ls_shape_size(p->shape);
     p->values.wanted = true;
-    const ls_choice *loss = judging_loss(p);
+    const ls_choice *loss = ls__judging_loss(p->view->experiment, p->view->model);
     if (!loss) return LS_OK;
     const ls_loss_type *type = (const ls_loss_type *)(const void *)loss->type;
-    const ls_loss_options *common = loss->common;
-    if (type->target == LS_LOSS_VALUES) return restore_units(p, checkpoint, common->target ? common->target : "y");
+    if (type->target == LS_LOSS_VALUES) return restore_units(p, checkpoint);
     p->softmax = strcmp(type->type.name, "cross_entropy") == 0;
     p->labels = type->target == LS_LOSS_LABELS;
     p->classes.wanted = p->labels || type->target == LS_LOSS_CLASSES;

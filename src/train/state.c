@@ -58,6 +58,21 @@ static ls_status add_schedules(const ls_trainer *t, ls_items *items) {
     return LS_OK;
 }
 
+/* What the network reads, so that it can be built again without data: 1 for integers, then the shape of a sample. */
+static ls_status add_inputs(const ls_trainer *t, ls_items *items) {
+    for (size_t i = 0; i < ls_model_slots(t->model); i++) {
+        const ls_slot *slot = ls_model_slot(t->model, i);
+        char path[256];
+        snprintf(path, sizeof path, "/state/inputs/%s", slot->name);
+        if (slot->role != LS_SLOT_INPUT || ls_items_find(items, path)) continue;
+        const ls_field *field = ls_dataset_field(t->data.train, ls_dataset_find(t->data.train, slot->name));
+        uint64_t numbers[1 + LS_MAX_RANK] = {field->integral};
+        for (size_t k = 0; k < slot->shape.rank; k++) numbers[1 + k] = slot->shape.dim[k];
+        LS_TRY(ls_items_add_counts(items, path, numbers, 1 + slot->shape.rank));
+    }
+    return LS_OK;
+}
+
 static ls_status add_provenance(const ls_trainer *t, ls_items *items) {
     LS_TRY(ls_items_add_text(items, "/provenance/math", ls_math_description(t->math)));
     LS_TRY(ls_items_add_count(items, "/provenance/data_digest", ls_dataset_digest(t->data.train)));
@@ -83,6 +98,7 @@ static ls_status fill_items(ls_trainer *t, ls_items *items) {
     bool ended = t->stopping && !t->interrupted;
     LS_TRY(ls_items_add_text(items, "/state/ended_by", ended ? t->stop_reason : ""));
     LS_TRY(add_schedules(t, items));
+    LS_TRY(add_inputs(t, items));
     LS_TRY(add_statistics(t, items));
     return add_provenance(t, items);
 }

@@ -5,6 +5,7 @@
  *     step.c       one update                                       evaluate.c   loss and metrics of a whole set
  *     run.c        the loop, resume, the end                        hooks/       what happens after a step or an epoch
  *     view.c       a checkpoint on a data set                       predict.c    what its model says of one
+ *     network.c    a checkpoint's network without data
  *     state.c      what a checkpoint keeps of all this              stop.c       when a run ends
  */
 #ifndef LOCKSTEP_TRAIN_TRAINER_H
@@ -27,7 +28,9 @@ typedef struct ls_transforms {
     ls_preprocess **item;
 } ls_transforms;
 
-/* Fits one transform per real field of the model, on the training set; targets of values take preprocess_y. Collective.
+/*
+ * One transform per real field of the model that the data set has (NULL: all), to be fitted on the training set or restored;
+ * targets of values take preprocess_y.
  */
 ls_status ls__transforms_create(const ls_data_options *options, const ls_model *model, const ls_dataset *dataset,
                                 ls_pool *pool, ls_transforms *out) LS_MUST_USE;
@@ -295,6 +298,11 @@ ls_status ls__evaluate(ls_trainer *t, ls_evaluator *evaluator) LS_MUST_USE;
 ls_status ls__view_create(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger, ls_trainer **out) LS_MUST_USE;
 ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data, bool inference,
                         const ls_dataset **dataset) LS_MUST_USE;
+
+/* network.c: the loss that judges the last layer's output, or NULL; and what undoes preprocess_y on it: NULL where nothing. */
+const ls_choice *ls__judging_loss(const ls_experiment *experiment, const ls_model *model);
+ls_status ls__units_restore(const ls_experiment *experiment, const ls_model *model, const ls_items *items,
+                            ls_preprocess **out) LS_MUST_USE;
 
 /* Scores: set one, find one (NULL: no such name), and the names there are, for messages. */
 ls_status ls__scores_create(ls_trainer *t) LS_MUST_USE;

@@ -131,6 +131,16 @@ static ls_status write_script(cli *c, const settings *s, const cli_curves *curve
 
 /* ---- the command --------------------------------------------------------------------------------------------------- */
 
+static ls_status nothing_to_draw(cli *c, const settings *s, const cli_curves *curves) {
+    if (!s->metrics) return LS_FAIL(LS_ERR_DATA, "%s has nothing to draw yet", s->runs.items[0]);
+    const char *list = "nothing";
+    for (size_t i = 0; curves->seen[i]; i++)
+        LS_TRY(ls_pool_format(c->pool, &list, "%s%s%s", i ? list : "", i ? ", " : "", curves->seen[i]));
+    const char *near = ls_nearest(s->metrics, curves->seen);
+    return LS_FAIL(LS_ERR_DATA, "--metric %s%s%s%s: recorded are %s", s->metrics, near ? " (did you mean \"" : "",
+                   near ? near : "", near ? "\"?)" : "", list);
+}
+
 static ls_status read_runs(cli *c, const settings *s, cli_curves *curves) {
     const char *const *names = NULL;
     if (s->metrics) LS_TRY(split_names(c->pool, s->metrics, &names));
@@ -141,9 +151,7 @@ static ls_status read_runs(cli *c, const settings *s, cli_curves *curves) {
     cli_curves_finish(curves);
     bool any = false;
     for (size_t i = 0; i < curves->count; i++) any = any || curves->items[i].count;
-    if (any) return LS_OK;
-    if (!names) return LS_FAIL(LS_ERR_DATA, "%s has nothing to draw yet", s->runs.items[0]);
-    return LS_FAIL(LS_ERR_DATA, "--metric %s: no run has recorded this; metrics.jsonl tells what there is", s->metrics);
+    return any ? LS_OK : nothing_to_draw(c, s, curves);
 }
 
 /* Drawn beside its place and renamed, so that a picture is the old one or the new one. */

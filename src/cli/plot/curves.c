@@ -25,6 +25,15 @@ static bool is_wanted(const reading *r, const ls_event *event, const char *name)
     return false;
 }
 
+/* For the message where nothing is found: what could have been asked for. */
+static ls_status note_name(reading *r, const char *name) {
+    for (size_t i = 0; i < CLI_MOST_NAMES; i++) {
+        if (!r->curves->seen[i]) return ls_pool_text(r->pool, name, &r->curves->seen[i]);
+        if (strcmp(r->curves->seen[i], name) == 0) return LS_OK;
+    }
+    return LS_OK;
+}
+
 /* The curve that this number belongs to, made where it is the first one. */
 static ls_status find_curve(reading *r, const ls_event *event, const char *name, cli_curve **out) {
     cli_curves *all = r->curves;
@@ -70,7 +79,9 @@ static ls_status visit(void *context, const ls_event *event) {
         r->steps_per_epoch = (double)event->step / (double)event->epoch;
     for (size_t i = 0; i < event->count; i++) {
         const ls_value *value = &event->values[i];
-        if (value->text || !isfinite(value->number) || !is_wanted(r, event, value->name)) continue;
+        if (value->text || !isfinite(value->number)) continue;
+        LS_TRY(note_name(r, value->name));
+        if (!is_wanted(r, event, value->name)) continue;
         cli_curve *curve = NULL;
         LS_TRY(find_curve(r, event, value->name, &curve));
         LS_TRY(add_point(curve, (double)event->step, value->number));

@@ -19,10 +19,13 @@ typedef struct cli_curve {
     cli_point *points;
 } cli_curve;
 
+enum { CLI_MOST_NAMES = 64 };
+
 typedef struct cli_curves {
     size_t count, space;
     cli_curve *items;
     bool in_epochs; /* else x is the step: some run has not ended an epoch yet */
+    const char *seen[CLI_MOST_NAMES + 1]; /* the names of all numbers there are, wanted or not */
 } cli_curves;
 
 /*

@@ -231,7 +231,7 @@ static ls_status find_direction(cli_grid *s) {
     const char *near = type ? NULL : ls_nearest(dot + 1, names);
     if (!type)
         return LS_FAIL(LS_ERR_USAGE, "--by %s: there is no metric \"%s\"%s%s%s", s->by, dot + 1,
-                       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+                       near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
     s->higher = ((const ls_metric_type *)(const void *)type)->higher_is_better;
     return LS_OK;
 }
