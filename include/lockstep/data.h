@@ -49,6 +49,8 @@ typedef struct ls_data_options {
     ls_texts train;       /* FILE:/GROUP, several of them, or globs (sorted bytewise) */
     ls_texts valid, test; /* the same, or one number: a fraction split off train */
     ls_place train_place, valid_place, test_place;
+    size_t fold;          /* where fold_given: which of the 1 / valid parts of train is the validation set */
+    bool fold_given;
     const char *x, *y, *x_c, *weight; /* names of datasets in the group; weight may be NULL */
     bool x_given, y_given, x_c_given; /* by the user: then they must exist */
     ls_pairs inputs;                  /* further inputs: name in the model -> dataset */
@@ -127,6 +129,13 @@ void ls_dataset_destroy(ls_dataset *dataset);
  */
 ls_status ls_dataset_split(const ls_dataset *whole, double fraction, uint64_t seed, ls_dataset **rest,
                            ls_dataset **part) LS_MUST_USE;
+
+/**
+ * As ls_dataset_split(), for cross-validation: part `fold` of `folds` parts, which together are the whole; in each part
+ * every class has its share to within one sample.
+ */
+ls_status ls_dataset_fold(const ls_dataset *whole, size_t folds, size_t fold, uint64_t seed, ls_dataset **rest,
+                          ls_dataset **part) LS_MUST_USE;
 
 /** "digits.h5:/train", or "a.h5:/train and 3 more". Borrowed. */
 const char *ls_dataset_name(const ls_dataset *dataset);

@@ -1,6 +1,7 @@
 /* The up to three data sets of a run. */
 #include "lockstep/data.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,6 +79,12 @@ static ls_status check_fields(const ls_dataset *train, const ls_dataset *set) {
     return LS_OK;
 }
 
+/* What train was split from lives on behind its parts. */
+static void keep_whole(ls_data *data) {
+    if (data->whole) data->middle = data->train;
+    else data->whole = data->train;
+}
+
 /* The fraction is one of the whole training set, also where another part has gone before. */
 static ls_status split_off(const opening *o, double fraction, ls_data *data, ls_dataset **out) {
     ls_dataset *rest = NULL;
@@ -85,10 +92,26 @@ static ls_status split_off(const opening *o, double fraction, ls_data *data, ls_
                      (double)ls_dataset_samples(data->train);
     if (of_rest >= 1) of_rest = 1;
     LS_TRY(ls_dataset_split(data->train, of_rest, o->seed, &rest, out));
-    if (data->whole)
-        data->middle = data->train;
-    else
-        data->whole = data->train;
+    keep_whole(data);
+    data->train = rest;
+    return LS_OK;
+}
+
+/* Part data.fold of what is left of the training set, whose share data.valid says. */
+static ls_status fold_off(const opening *o, ls_data *data) {
+    const ls_data_options *options = o->options;
+    double fraction = 0;
+    bool split = ls_data_fraction(&options->valid, &fraction);
+    size_t folds = split ? (size_t)(1 / fraction + 0.5) : 0;
+    if (folds < 2 || fabs(fraction * (double)folds - 1) > 1e-9)
+        return ls_document_fail(options->valid_place, LS_ERR_CONFIG,
+                                "data.fold wants data.valid to be 1/K, one of K parts: 0.5, 0.25, 0.2, 0.1, ...");
+    if (options->fold >= folds)
+        return ls_document_fail(options->valid_place, LS_ERR_CONFIG, "data.fold: %zu of %zu parts; allowed: 0 to %zu",
+                                options->fold, folds, folds - 1);
+    ls_dataset *rest = NULL;
+    LS_TRY(ls_dataset_fold(data->train, folds, options->fold, o->seed, &rest, &data->valid));
+    keep_whole(data);
     data->train = rest;
     return LS_OK;
 }
@@ -105,6 +128,7 @@ static ls_status open_all(opening *o, ls_data *data) {
     const ls_data_options *options = o->options;
     LS_TRY(open_set(o, &options->train, options->train_place, options->limit, &data->train));
     LS_TRY(open_other(o, &options->test, options->test_place, data, &data->test));
+    if (options->fold_given) return fold_off(o, data);
     return open_other(o, &options->valid, options->valid_place, data, &data->valid);
 }
 

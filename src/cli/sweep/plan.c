@@ -243,7 +243,7 @@ static ls_status plan(cli *c, const cli_sweep_request *request, const char *byte
                            request->overrides->count, &base));
     if (request->folds && base.data.valid.count && !ls_data_fraction(&base.data.valid, &fraction))
         return LS_FAIL(LS_ERR_USAGE, "--folds splits the validation set off data.train, but data.valid names files; "
-                                     "remove data.valid");
+                                     "remove it, or override it (--set data.valid=0.2)");
     s->folder = base.run.dir;
     s->by = request->by ? request->by : request->folds ? "valid.loss" : base.checkpoint.best;
     s->by_seed = request->seeds > 0;
