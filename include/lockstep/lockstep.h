@@ -1,8 +1,8 @@
 /**
  * lockstep.h: the whole library in one include.
  *
- * Programs that use a part include that part's header alone; each compiles by itself. From the ground up, as they lie on
- * each other (a header may use those of lines above it):
+ * Programs that use a part include that part's header alone; each compiles by itself. From the ground up, as they lie
+ * on each other (a header may use those of lines above it):
  *
  *     status memory logger clock signals          failures, memory, what is said, time, what is asked of a run
  *     random elementary sum                       numbers with the same bits on every machine

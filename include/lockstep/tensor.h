@@ -105,8 +105,9 @@ const char *ls_math_name(const ls_math *math);
 const char *ls_math_description(const ls_math *math);
 
 /**
- * The most floating-point operations a second that one core does: independent fused multiply-adds in the widest registers
- * of this processor, the best of some tries. What speeds are compared with; it takes about a tenth of a second.
+ * The most floating-point operations a second that one core does: independent fused multiply-adds in the widest
+ * registers of this processor, the best of some tries. What speeds are compared with; it takes about a tenth of a
+ * second.
  */
 double ls_math_peak(void);
 

@@ -133,14 +133,14 @@ void ls_trainer_destroy(ls_trainer *trainer);
 ls_status ls_trainer_describe(ls_trainer *trainer, size_t ranks, size_t ranks_per_node, ls_text *out) LS_MUST_USE;
 
 /**
- * Floating-point operations that a step costs per sample: forward, and as much again for each gradient that backward gives
- * (of an operator's inputs, and of its parameters). Local.
+ * Floating-point operations that a step costs per sample: forward, and as much again for each gradient that backward
+ * gives (of an operator's inputs, and of its parameters). Local.
  */
 double ls_trainer_flops(const ls_trainer *trainer);
 
 /**
- * The gradient check of this model on the first samples of its training set, in double: see ls_gradient_check(). Appends
- * what it found. Local; LS_ERR_NUMERIC names the worst element.
+ * The gradient check of this model on the first samples of its training set, in double: see ls_gradient_check().
+ * Appends what it found. Local; LS_ERR_NUMERIC names the worst element.
  */
 ls_status ls_trainer_check_gradients(ls_trainer *trainer, ls_text *out) LS_MUST_USE;
 
@@ -153,7 +153,7 @@ typedef struct ls_run_request {
     ls_status (*compare)(const char *older, const char *newer, ls_text *lines);
     double max_seconds; /* save and stop in time for this (--max-time); 0: none */
     ls_display_mode display;
-    bool quiet;              /* the end report goes to its files only */
+    bool quiet; /* the end report goes to its files only */
 } ls_run_request;
 
 /** How a run ended. */
@@ -191,9 +191,9 @@ ls_status ls_evaluate(const ls_experiment *experiment, const char *checkpoint, c
  * Writes what the model in `checkpoint` says of every sample of `data` to the HDF5 file `output`. Collective; the same
  * bits on any number of ranks. `data` needs the inputs alone.
  *
- *     /prediction    (samples, outputs)  the last layer's output; of values in original units (the inverse of preprocess_y)
- *     /class         (samples)           the class with the largest score
- *     /probability   (samples, outputs)  softmax of cross_entropy's logits, sigmoid of binary_cross_entropy's
+ *     /prediction    (samples, outputs)   the last layer's output, in original units (preprocess_y is undone)
+ *     /class         (samples)            the class with the largest score
+ *     /probability   (samples, outputs)   softmax of cross_entropy's logits, sigmoid of binary_cross_entropy's
  *
  * The last two are there where the loss gives them a meaning; of labels (binary_cross_entropy) /class has the shape of
  * /prediction and holds 1 where the probability is above one half. `samples` (or NULL) receives their number.

@@ -60,8 +60,7 @@ error_t cli_words_add(cli_words *words, const char *word, const struct argp_stat
 /** Takes an argument into `*slot`; a second one is refused. For commands with one argument. */
 error_t cli_take_argument(const char **slot, const char *word, const struct argp_state *state);
 
-/* ---- options that follow from option rows --------------------------------------------------------------------------
- */
+/* ---- options that follow from option rows -------------------------------------------------------------------- */
 
 /** Keys of such options: CLI_ROW_KEY + i is row i of the tables in turn. argp's own events lie far above. */
 enum { CLI_ROW_KEY = 0x800, CLI_ROW_END = 0x1000 };

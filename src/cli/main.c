@@ -46,7 +46,9 @@ static bool wants_color(const cli *c) {
 ls_status cli_create_logger(const cli *c, ls_log_level usual, bool speaks, ls_logger **out) {
     ls_logger_options options = {.terminal = stderr,
                                  .output = stdout,
-                                 .threshold = c->verbose ? LS_LOG_DEBUG : c->quiet ? LS_LOG_WARNING : usual,
+                                 .threshold = c->verbose ? LS_LOG_DEBUG
+                                              : c->quiet ? LS_LOG_WARNING
+                                                         : usual,
                                  .speaks = speaks,
                                  .color = wants_color(c)};
     return ls_logger_create(&options, out);

@@ -12,10 +12,10 @@ enum { CLI_STALE_SECONDS = 10 };
 
 typedef struct cli_run_view {
     ls_run_state state;
-    bool known;   /* the run has said something */
-    bool over;    /* done, stopped or failed */
-    double age;   /* seconds since it last said something */
-    bool stale;   /* not over, and silent for too long */
+    bool known; /* the run has said something */
+    bool over;  /* done, stopped or failed */
+    double age; /* seconds since it last said something */
+    bool stale; /* not over, and silent for too long */
 } cli_run_view;
 
 /* Refuses what is no run's directory: LS_ERR_IO where there is none, LS_ERR_DATA where it holds no run. */

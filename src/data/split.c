@@ -43,8 +43,7 @@ ls_status ls__split_mark(uint64_t seed, ls_purpose purpose, double fraction, siz
     return LS_OK;
 }
 
-/* ---- splitting an open data set ------------------------------------------------------------------------------------
- */
+/* ---- splitting an open data set ------------------------------------------------------------------------------ */
 
 /* Class labels of field y, malloc'd; NULL where the target has none. */
 static ls_status labels_of(const ls_dataset *d, uint32_t **out, size_t *classes) {
@@ -74,8 +73,8 @@ typedef struct ls_cut {
 } ls_cut;
 
 /*
- * The samples, class after class and each class in a drawn order, are dealt out to the folds in turn: so the folds are a
- * partition, and each has its share of every class to within one sample.
+ * The samples, class after class and each class in a drawn order, are dealt out to the folds in turn: so the folds are
+ * a partition, and each has its share of every class to within one sample.
  */
 static ls_status mark_fold(const ls_cut *cut, size_t samples, const uint32_t *labels, size_t classes,
                            unsigned char *part) {
@@ -150,8 +149,10 @@ static ls_status make_part(const ls_dataset *whole, const char *words, size_t sa
 static ls_status make_parts(const ls_dataset *whole, const ls_cut *cut, size_t taken, ls_dataset **rest,
                             ls_dataset **part) {
     char words[64];
-    if (cut->folds) snprintf(words, sizeof words, "fold %zu of %zu", cut->fold, cut->folds);
-    else snprintf(words, sizeof words, "%g of it", cut->fraction);
+    if (cut->folds)
+        snprintf(words, sizeof words, "fold %zu of %zu", cut->fold, cut->folds);
+    else
+        snprintf(words, sizeof words, "%g of it", cut->fraction);
     LS_TRY(make_part(whole, "the rest", whole->samples - taken, rest));
     return make_part(whole, words, taken, part);
 }
@@ -164,8 +165,7 @@ static ls_status fill_parts(const ls_dataset *whole, const ls_cut *cut, ls_datas
                                              &rest->map_memory);
     LS_TRY(ls_comm_agree(comm, status));
     uint64_t *map = base;
-    if (ls_comm_memory_rank(rest->map_memory) == 0)
-        status = write_maps(whole, cut, map, map + rest->samples);
+    if (ls_comm_memory_rank(rest->map_memory) == 0) status = write_maps(whole, cut, map, map + rest->samples);
     LS_TRY(ls_comm_agree(comm, status));
     rest->map = map;
     part->map = map + rest->samples;

@@ -12,7 +12,19 @@ enum { ROUNDS = 1000000, TRIES = 20, CHAINS = 12 };
 
 /* Assembly, so that no compiler joins chains or takes them out of the loop. */
 #define STEP(v) __asm__ volatile("vfmadd213ps %2, %1, %0" : "+v"(v) : "v"(x), "v"(y))
-#define ALL_STEPS STEP(a); STEP(b); STEP(c); STEP(d); STEP(e); STEP(f); STEP(g); STEP(h); STEP(i); STEP(j); STEP(k); STEP(l)
+#define ALL_STEPS                                                                                                      \
+    STEP(a);                                                                                                           \
+    STEP(b);                                                                                                           \
+    STEP(c);                                                                                                           \
+    STEP(d);                                                                                                           \
+    STEP(e);                                                                                                           \
+    STEP(f);                                                                                                           \
+    STEP(g);                                                                                                           \
+    STEP(h);                                                                                                           \
+    STEP(i);                                                                                                           \
+    STEP(j);                                                                                                           \
+    STEP(k);                                                                                                           \
+    STEP(l)
 
 /* Returns the floating-point operations done. */
 __attribute__((target("avx512f"))) static double spin_avx512(size_t rounds) {

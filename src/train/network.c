@@ -15,7 +15,7 @@ struct ls_network {
     void *weights;
 };
 
-/* ---- what the loss says of the output ------------------------------------------------------------------------------ */
+/* ---- what the loss says of the output ------------------------------------------------------------------------ */
 
 const ls_choice *ls__judging_loss(const ls_experiment *experiment, const ls_model *model) {
     for (size_t i = 0; i < experiment->loss.count; i++) {
@@ -45,7 +45,7 @@ ls_status ls__units_restore(const ls_experiment *experiment, const ls_model *mod
     return status;
 }
 
-/* ---- the network ----------------------------------------------------------------------------------------------------- */
+/* ---- the network --------------------------------------------------------------------------------------------- */
 
 static const char inputs_path[] = "/state/inputs/";
 
@@ -92,9 +92,13 @@ static ls_status build(ls_network *n, const ls_experiment *experiment, const ls_
     LS_TRY(ls_team_create(1, &n->team));
     LS_TRY(list_inputs(n->pool, items, &inputs, &count));
     put_x_first(inputs, count);
-    ls_model_setup setup = {.inputs = inputs, .input_count = count, .inference = true,
-                            .math = ls_math_find(maths[experiment->math]), .team = n->team,
-                            .precision = LS_PRECISION_FLOAT, .seed = experiment->seed};
+    ls_model_setup setup = {.inputs = inputs,
+                            .input_count = count,
+                            .inference = true,
+                            .math = ls_math_find(maths[experiment->math]),
+                            .team = n->team,
+                            .precision = LS_PRECISION_FLOAT,
+                            .seed = experiment->seed};
     void *memory = NULL; /* the options must outlive the model */
     LS_TRY(ls_pool_take(n->pool, sizeof(ls_model_options), &memory));
     ls_model_options *options = memory;
@@ -122,8 +126,10 @@ ls_status ls_network_open(const ls_experiment *experiment, const char *path, ls_
     if (status == LS_OK) status = ls_checkpoint_open(path, &checkpoint);
     if (status == LS_OK) status = load(n, experiment, checkpoint);
     ls_checkpoint_close(checkpoint);
-    if (status == LS_OK) *out = n;
-    else ls_network_close(n);
+    if (status == LS_OK)
+        *out = n;
+    else
+        ls_network_close(n);
     return status;
 }
 

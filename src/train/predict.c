@@ -1,6 +1,7 @@
 /*
- * What a checkpoint's model says of the samples of a data set. The set is walked in chunks, each shared among the ranks as
- * an evaluation's are; rank 0 collects the parts, which follow each other in the order of the ranks, and writes them.
+ * What a checkpoint's model says of the samples of a data set. The set is walked in chunks, each shared among the ranks
+ * as an evaluation's are; rank 0 collects the parts, which follow each other in the order of the ranks, and writes
+ * them.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ typedef struct prediction {
     bool labels;  /* a class per output */
 } prediction;
 
-/* ---- what the loss makes of the output -------------------------------------------------------------------------- */
+/* ---- what the loss makes of the output ----------------------------------------------------------------------- */
 
 static ls_status restore_units(prediction *p, const char *path) {
     ls_checkpoint *checkpoint = NULL;
@@ -79,7 +80,7 @@ static void interpret(prediction *p, size_t rows) {
     }
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------ */
+/* ---- the file ------------------------------------------------------------------------------------------------ */
 
 static ls_status add_column(prediction *p, const char *path, ls_dtype dtype, bool per_output, column *of) {
     if (!of->wanted) return LS_OK;
@@ -103,7 +104,7 @@ static ls_status write_rows(prediction *p, size_t rows) {
     return LS_OK;
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------------------------ */
+/* ---- the walk ------------------------------------------------------------------------------------------------ */
 
 static ls_status take(size_t count, void *out) {
     void *block = NULL;
@@ -130,8 +131,10 @@ static ls_status predict_part(prediction *p, uint64_t first, size_t chunk) {
     LS_TRY(ls__feed_fill(p->feed, 0, first + micro.first_sample, rows, NULL));
     if (rows == 0) return LS_OK;
     LS_TRY(ls_model_forward(t->model, &micro, false));
-    if (p->units) ls_preprocess_invert(p->units, rows, p->output, p->mine);
-    else memcpy(p->mine, p->output, rows * p->outputs * sizeof(float));
+    if (p->units)
+        ls_preprocess_invert(p->units, rows, p->output, p->mine);
+    else
+        memcpy(p->mine, p->output, rows * p->outputs * sizeof(float));
     return LS_OK;
 }
 
@@ -180,9 +183,15 @@ static ls_status prepare(prediction *p, const char *checkpoint, const char *outp
 static ls_status create_feed(prediction *p) {
     ls_trainer *t = p->view;
     const ls_data_options *data = &t->experiment->data;
-    ls_feed_plan plan = {.model = t->model, .dataset = p->dataset, .transforms = &t->transforms, .data = data,
-                         .sampler = ls_sampler_sequential(data, p->dataset), .rows = t->max_rows,
-                         .seed = t->experiment->seed, .comm = t->comm, .logger = t->logger};
+    ls_feed_plan plan = {.model = t->model,
+                         .dataset = p->dataset,
+                         .transforms = &t->transforms,
+                         .data = data,
+                         .sampler = ls_sampler_sequential(data, p->dataset),
+                         .rows = t->max_rows,
+                         .seed = t->experiment->seed,
+                         .comm = t->comm,
+                         .logger = t->logger};
     return ls__feed_create(&plan, &p->feed);
 }
 

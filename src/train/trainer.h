@@ -29,8 +29,8 @@ typedef struct ls_transforms {
 } ls_transforms;
 
 /*
- * One transform per real field of the model that the data set has (NULL: all), to be fitted on the training set or restored;
- * targets of values take preprocess_y.
+ * One transform per real field of the model that the data set has (NULL: all), to be fitted on the training set or
+ * restored; targets of values take preprocess_y.
  */
 ls_status ls__transforms_create(const ls_data_options *options, const ls_model *model, const ls_dataset *dataset,
                                 ls_pool *pool, ls_transforms *out) LS_MUST_USE;
@@ -238,15 +238,15 @@ struct ls_trainer {
     double max_seconds; /* --max-time; 0: none */
     uint64_t flags;     /* of the last step's message */
     ls_display_mode display;
-    bool quiet;               /* no end report on the terminal */
-    uint64_t generation;      /* of run.lock */
-    char newest[64];          /* the newest checkpoint's file name */
-    double looked;            /* when the file `stop` was last looked for */
-    bool stopping;            /* the loop ends after this step */
-    bool interrupted;         /* ends resumable: exit 75 */
-    bool no_save;             /* ends without a last checkpoint */
-    bool was_over;            /* resumed a run that had ended */
-    ls_status failure;        /* a numerical failure that all ranks share */
+    bool quiet;          /* no end report on the terminal */
+    uint64_t generation; /* of run.lock */
+    char newest[64];     /* the newest checkpoint's file name */
+    double looked;       /* when the file `stop` was last looked for */
+    bool stopping;       /* the loop ends after this step */
+    bool interrupted;    /* ends resumable: exit 75 */
+    bool no_save;        /* ends without a last checkpoint */
+    bool was_over;       /* resumed a run that had ended */
+    ls_status failure;   /* a numerical failure that all ranks share */
     char stop_reason[160];
 };
 
@@ -294,12 +294,15 @@ ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset 
 void ls__evaluator_destroy(ls_evaluator *evaluator);
 ls_status ls__evaluate(ls_trainer *t, ls_evaluator *evaluator) LS_MUST_USE;
 
-/* view.c: a checkpoint's model on a data set. `inference`: inputs only, no losses. Collective; ls_trainer_destroy() it. */
-ls_status ls__view_create(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger, ls_trainer **out) LS_MUST_USE;
+/* view.c: a checkpoint's model on a data set. `inference`: inputs only, no losses. Collective; ls_trainer_destroy() it.
+ */
+ls_status ls__view_create(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger,
+                          ls_trainer **out) LS_MUST_USE;
 ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data, bool inference,
                         const ls_dataset **dataset) LS_MUST_USE;
 
-/* network.c: the loss that judges the last layer's output, or NULL; and what undoes preprocess_y on it: NULL where nothing. */
+/* network.c: the loss that judges the last layer's output, or NULL; and what undoes preprocess_y on it: NULL where
+ * nothing. */
 const ls_choice *ls__judging_loss(const ls_experiment *experiment, const ls_model *model);
 ls_status ls__units_restore(const ls_experiment *experiment, const ls_model *model, const ls_items *items,
                             ls_preprocess **out) LS_MUST_USE;

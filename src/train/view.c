@@ -39,14 +39,14 @@ static ls_status open_inputs(ls_trainer *t, const char *data, const ls_dataset *
     void *memory = NULL;
     LS_TRY(ls_pool_take(t->pool, (1 + options->inputs.count) * sizeof(ls_field_request), &memory));
     ls_field_request *fields = memory;
-    fields[0] = (ls_field_request){.name = "x", .dataset = options->x, .role = LS_FIELD_INPUT,
-                                   .optional = options->inputs.count > 0};
+    fields[0] = (ls_field_request){
+        .name = "x", .dataset = options->x, .role = LS_FIELD_INPUT, .optional = options->inputs.count > 0};
     for (size_t i = 0; i < options->inputs.count; i++)
-        fields[1 + i] = (ls_field_request){.name = options->inputs.keys[i], .dataset = options->inputs.values[i],
-                                           .role = LS_FIELD_INPUT};
+        fields[1 + i] = (ls_field_request){
+            .name = options->inputs.keys[i], .dataset = options->inputs.values[i], .role = LS_FIELD_INPUT};
     ls_texts paths = {1, &data};
-    ls_dataset_source source = {.paths = &paths, .fields = fields, .field_count = 1 + options->inputs.count,
-                                .cache = options->cache};
+    ls_dataset_source source = {
+        .paths = &paths, .fields = fields, .field_count = 1 + options->inputs.count, .cache = options->cache};
     LS_TRY(ls_dataset_open(&source, t->comm, t->logger, &t->data.train));
     *out = t->data.train;
     return LS_OK;

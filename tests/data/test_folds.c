@@ -33,16 +33,21 @@ static void write_set(const char *path) {
 }
 
 static ls_data_options options_of(const char **train, const char **valid, size_t fold) {
-    return (ls_data_options){.train = {1, train}, .valid = {1, valid}, .x = "x", .y = "y",
-                             .x_c = "x_c", .fold = fold, .fold_given = true};
+    return (ls_data_options){
+        .train = {1, train}, .valid = {1, valid}, .x = "x", .y = "y", .x_c = "x_c", .fold = fold, .fold_given = true};
 }
 
 /* Notes in `seen` how often each sample is in the set, by its x. */
 static void count_samples(const ls_dataset *set, ls_comm *comm, size_t *seen) {
     ls_data_options none = {0};
     ls_loader_field field = {.field = ls_dataset_find(set, "x"), .buffer = LS_BUFFER_FLOAT};
-    ls_loader_plan plan = {.dataset = set, .sampler = ls_sampler_sequential(&none, set), .fields = &field,
-                           .field_count = 1, .weight_scale = 1, .capacity = SAMPLES, .comm = comm};
+    ls_loader_plan plan = {.dataset = set,
+                           .sampler = ls_sampler_sequential(&none, set),
+                           .fields = &field,
+                           .field_count = 1,
+                           .weight_scale = 1,
+                           .capacity = SAMPLES,
+                           .comm = comm};
     ls_loader *loader = NULL;
     ls_batch batch;
     assert_works(ls_loader_create(&plan, &loader));

@@ -11,8 +11,8 @@ typedef struct cli_network {
     const char *name;
     const char *layers; /* as in a configuration */
     ls_shape input;
-    double flops;       /* about, a sample: to choose how many steps to take */
-    bool large;         /* left out by --quick */
+    double flops; /* about, a sample: to choose how many steps to take */
+    bool large;   /* left out by --quick */
 } cli_network;
 
 enum { CLI_BENCH_CLASSES = 10, CLI_BENCH_SECTIONS = 7, CLI_BENCH_MICROBATCH = 32 };
@@ -38,11 +38,11 @@ typedef struct cli_bench_result {
     const cli_network *network;
     size_t batch, steps;
     uint64_t parameters, threads;
-    double flops;              /* a sample, forward and backward */
-    double seconds;            /* a step */
+    double flops;                       /* a sample, forward and backward */
+    double seconds;                     /* a step */
     double section[CLI_BENCH_SECTIONS]; /* of it, mean over ranks */
-    double samples_per_second; /* without the first tenth of the steps */
-    double share;              /* of the peak of all cores in use */
+    double samples_per_second;          /* without the first tenth of the steps */
+    double share;                       /* of the peak of all cores in use */
 } cli_bench_result;
 
 /* Trains one network. Collective; the result is set on rank 0. */

@@ -31,9 +31,10 @@ static ls_status write_experiment(const cli_bench_plan *plan, const cli_bench_re
                                   const char *run, ls_text *out) {
     LS_TRY(ls_text_add(out, "data:\n  train: "));
     LS_TRY(cli_add_quoted(out, data));
-    LS_TRY(ls_text_add(out, "\nmodel: %s\nloss: cross_entropy\nbatch: %zu\nmicrobatch: %d\n", r->network->layers, r->batch,
-                       CLI_BENCH_MICROBATCH));
-    LS_TRY(ls_text_add(out, "optimizer:\n  sgd: {learning_rate: 0.001, momentum: 0.9}\nstop:\n  steps: %zu\n", r->steps));
+    LS_TRY(ls_text_add(out, "\nmodel: %s\nloss: cross_entropy\nbatch: %zu\nmicrobatch: %d\n", r->network->layers,
+                       r->batch, CLI_BENCH_MICROBATCH));
+    LS_TRY(
+        ls_text_add(out, "optimizer:\n  sgd: {learning_rate: 0.001, momentum: 0.9}\nstop:\n  steps: %zu\n", r->steps));
     LS_TRY(ls_text_add(out, "checkpoint:\n  every: 1000000000st\n  keep: 1\nrun:\n  tensorboard: false\n  dir: "));
     LS_TRY(cli_add_quoted(out, run));
     return plan->threads ? ls_text_add(out, "\n  threads: %zu\n", plan->threads) : ls_text_add(out, "\n");

@@ -52,8 +52,7 @@ ls_status cli_bench_write_data(const cli_network *network, size_t samples, const
     size_t dim[1 + LS_MAX_RANK] = {samples}, xs = 0, ys = 0;
     memcpy(dim + 1, network->input.dim, network->input.rank * sizeof *dim);
     LS_TRY(ls_store_create(path, NULL, &writer));
-    ls_status status =
-        ls_store_add(writer, "/train/x", LS_DTYPE_F32, 1 + network->input.rank, dim, LS_PART_STATE, &xs);
+    ls_status status = ls_store_add(writer, "/train/x", LS_DTYPE_F32, 1 + network->input.rank, dim, LS_PART_STATE, &xs);
     if (status == LS_OK) status = ls_store_add(writer, "/train/y", LS_DTYPE_I32, 1, dim, LS_PART_STATE, &ys);
     if (status == LS_OK) status = ls_store_seal(writer);
     if (status == LS_OK) status = write_rows(writer, network, samples, xs, ys);

@@ -39,8 +39,9 @@ static ls_status run(cli *c, void *argument) {
 
 const cli_command cli_average = {.name = "average",
                                  .arguments = "CHECKPOINT... -o OUT.h5",
-                                 .doc = "Write the mean of several checkpoints' parameters as a checkpoint\vConfiguration "
-                                        "and preprocessing are those of the first; the optimizer's state is left out.",
+                                 .doc =
+                                     "Write the mean of several checkpoints' parameters as a checkpoint\vConfiguration "
+                                     "and preprocessing are those of the first; the optimizer's state is left out.",
                                  .options = options,
                                  .settings_size = sizeof(settings),
                                  .parse = parse,

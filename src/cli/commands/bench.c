@@ -44,13 +44,13 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 
 /* What the machine can do, and what came of it. */
 typedef struct bench {
-    double peak;              /* FLOP/s of a core */
+    double peak;               /* FLOP/s of a core */
     double one_copy, all_copy; /* bytes/s read and written, by one rank and by all at once */
     size_t count;
     cli_bench_result results[MOST_NETWORKS];
 } bench;
 
-/* ---- the machine ------------------------------------------------------------------------------------------------------- */
+/* ---- the machine --------------------------------------------------------------------------------------------- */
 
 static double copy_rate(char *to, const char *from) {
     double best = 0;
@@ -98,7 +98,7 @@ static ls_status measure_machine(cli *c, bench *b) {
     return status;
 }
 
-/* ---- temporary files --------------------------------------------------------------------------------------------------- */
+/* ---- temporary files ----------------------------------------------------------------------------------------- */
 
 /* Rank 0 names a folder, the first rank of every node makes it. */
 static ls_status make_folder(cli *c, char **out) {
@@ -126,7 +126,7 @@ static void remove_folder(const cli *c, const char *folder) {
     if (folder && ls_comm_node_rank(c->comm) == 0) (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* ---- telling ----------------------------------------------------------------------------------------------------------- */
+/* ---- telling ------------------------------------------------------------------------------------------------- */
 
 static void print_machine(const cli *c, const bench *b) {
     size_t ranks = ls_comm_size(c->comm), nodes = ls_comm_nodes(c->comm);
@@ -169,12 +169,15 @@ static ls_status print_json(const cli *c, const bench *b) {
     return failed ? LS_FAIL(LS_ERR_IO, "cannot write JSON to standard output") : LS_OK;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------------------------------------------- */
 
 static ls_status run_networks(cli *c, const settings *s, const char *folder, bench *b) {
     bool tells = ls_comm_first(c->comm) && !c->json;
-    cli_bench_plan plan = {.folder = folder, .peak = b->peak, .seconds = s->quick ? 0.3 : 2,
-                           .rank_samples = s->samples, .threads = s->threads};
+    cli_bench_plan plan = {.folder = folder,
+                           .peak = b->peak,
+                           .seconds = s->quick ? 0.3 : 2,
+                           .rank_samples = s->samples,
+                           .threads = s->threads};
     if (tells) print_machine(c, b);
     for (const cli_network *network = cli_networks; network->name && b->count < MOST_NETWORKS; network++) {
         if (network->large && s->quick) continue;
@@ -201,10 +204,11 @@ static ls_status run(cli *c, void *argument) {
 const cli_command cli_bench = {
     .name = "bench",
     .arguments = "",
-    .doc = "How fast this machine trains, against its own limits\vTrains some networks on random data, with momentum SGD "
-           "and micro-batches of 32, by the same program that train is. A step's time is split as in the end report, mean "
-           "over ranks; \"reduce\" is what of the reduction backward did not hide. The share is of the multiply-adds that "
-           "the cores in use could have done. mpirun -n N measures N ranks.",
+    .doc =
+        "How fast this machine trains, against its own limits\vTrains some networks on random data, with momentum SGD "
+        "and micro-batches of 32, by the same program that train is. A step's time is split as in the end report, mean "
+        "over ranks; \"reduce\" is what of the reduction backward did not hide. The share is of the multiply-adds that "
+        "the cores in use could have done. mpirun -n N measures N ranks.",
     .options = options,
     .settings_size = sizeof(settings),
     .parse = parse,

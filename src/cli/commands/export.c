@@ -62,8 +62,11 @@ static ls_status read_experiment(cli *c, const char *path, ls_experiment *out) {
 static void describe(const ls_network *network, ls_export_input *inputs, ls_export *out) {
     ls_model *model = ls_network_model(network);
     const ls_graph *graph = ls_model_graph(model);
-    *out = (ls_export){.graph = graph, .weights = ls_network_weights(network), .inputs = inputs,
-                       .output = ls_model_output_node(model), .target = ls_export_affine_of(ls_network_units(network))};
+    *out = (ls_export){.graph = graph,
+                       .weights = ls_network_weights(network),
+                       .inputs = inputs,
+                       .output = ls_model_output_node(model),
+                       .target = ls_export_affine_of(ls_network_units(network))};
     for (size_t i = 0; i < ls_model_slots(model); i++) {
         const ls_slot *slot = ls_model_slot(model, i);
         const ls_preprocess *preprocess = ls_network_preprocess(network, slot->name);
@@ -97,7 +100,8 @@ static ls_status run(cli *c, void *argument) {
 const cli_command cli_export = {
     .name = "export",
     .arguments = "onnx|safetensors CHECKPOINT -o FILE",
-    .doc = "Write a checkpoint's network for other programs\vonnx: the whole way from raw inputs to predictions in original "
+    .doc = "Write a checkpoint's network for other programs\vonnx: the whole way from raw inputs to predictions in "
+           "original "
            "units. safetensors: the arrays, in the layout of checkpoints. Neither needs the data.",
     .options = options,
     .settings_size = sizeof(settings),

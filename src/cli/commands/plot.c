@@ -16,17 +16,22 @@ typedef struct settings {
 } settings;
 
 static const struct argp_option options[] = {
-    {"output", 'o', "FILE", 0, "The picture to write, .svg or .png (default: curves.svg in the first run's directory)", 0},
-    {"metric", 'm', "NAME,...", 0, "What to draw: loss, accuracy, learning_rate, ... (default: loss and all metrics)", 0},
+    {"output", 'o', "FILE", 0, "The picture to write, .svg or .png (default: curves.svg in the first run's directory)",
+     0},
+    {"metric", 'm', "NAME,...", 0, "What to draw: loss, accuracy, learning_rate, ... (default: loss and all metrics)",
+     0},
     {0}};
 
 static error_t take_output(settings *s, const char *path, const struct argp_state *state) {
     const char *dot = strrchr(path, '.');
     if (s->output) return cli_refuse(state, "-o is given twice");
     s->output = path;
-    if (dot && strcmp(dot, ".svg") == 0) s->terminal = "svg";
-    else if (dot && strcmp(dot, ".png") == 0) s->terminal = "pngcairo";
-    else return cli_refuse(state, "-o %s: the name ends with .svg or .png", path);
+    if (dot && strcmp(dot, ".svg") == 0)
+        s->terminal = "svg";
+    else if (dot && strcmp(dot, ".png") == 0)
+        s->terminal = "pngcairo";
+    else
+        return cli_refuse(state, "-o %s: the name ends with .svg or .png", path);
     return 0;
 }
 
@@ -56,7 +61,7 @@ static ls_status split_names(ls_pool *pool, const char *text, const char *const 
     return LS_OK;
 }
 
-/* ---- the script ---------------------------------------------------------------------------------------------------- */
+/* ---- the script ---------------------------------------------------------------------------------------------- */
 
 /* The distinct names among the curves, one panel each, in the order of their first appearance. */
 static ls_status list_panels(ls_pool *pool, const cli_curves *curves, const char ***out, size_t *count) {
@@ -90,8 +95,10 @@ static ls_status add_curve(const cli_curves *curves, size_t index, size_t color,
     const char *look = c->steps ? "lw 1 dt 1" : strcmp(c->set, "train") == 0 ? "lw 2 dt 2" : "lw 2 dt 1";
     bool single = c->count == 1; /* a line of one point is not seen */
     char title[512];
-    if (name_run) snprintf(title, sizeof title, "%s %s", c->run, c->set);
-    else snprintf(title, sizeof title, "%s", c->set);
+    if (name_run)
+        snprintf(title, sizeof title, "%s %s", c->run, c->set);
+    else
+        snprintf(title, sizeof title, "%s", c->set);
     LS_TRY(ls_text_add(script, "$curve%zu using 1:2 with %s %s lc %zu title ", index, single ? "points" : "lines",
                        single ? "pt 7" : look, color));
     return cli_gnuplot_quote(title, script);
@@ -129,7 +136,7 @@ static ls_status write_script(cli *c, const settings *s, const cli_curves *curve
     return ls_text_add(script, "unset multiplot\nset output\n");
 }
 
-/* ---- the command --------------------------------------------------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------------------------------------------- */
 
 static ls_status nothing_to_draw(cli *c, const settings *s, const cli_curves *curves) {
     if (!s->metrics) return LS_FAIL(LS_ERR_DATA, "%s has nothing to draw yet", s->runs.items[0]);

@@ -37,13 +37,14 @@ static ls_status run(cli *c, void *argument) {
     return LS_OK;
 }
 
-const cli_command cli_predict = {.name = "predict",
-                                 .arguments = "CHECKPOINT DATA -o OUT.h5",
-                                 .doc = "Write what a checkpoint's model says of a data set\vDATA is FILE:/GROUP; it needs "
-                                        "the inputs only. OUT.h5 gets /prediction in original units and, where the loss "
-                                        "is one of classes or labels, /class and /probability.",
-                                 .options = options,
-                                 .settings_size = sizeof(settings),
-                                 .parse = parse,
-                                 .run = run,
-                                 .parallel = true};
+const cli_command cli_predict = {
+    .name = "predict",
+    .arguments = "CHECKPOINT DATA -o OUT.h5",
+    .doc = "Write what a checkpoint's model says of a data set\vDATA is FILE:/GROUP; it needs "
+           "the inputs only. OUT.h5 gets /prediction in original units and, where the loss "
+           "is one of classes or labels, /class and /probability.",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .parse = parse,
+    .run = run,
+    .parallel = true};

@@ -13,8 +13,7 @@ typedef struct settings {
     bool watch;
 } settings;
 
-static const struct argp_option options[] = {
-    {"watch", 'w', 0, 0, "Go on telling until the run is over", 0}, {0}};
+static const struct argp_option options[] = {{"watch", 'w', 0, 0, "Go on telling until the run is over", 0}, {0}};
 
 static error_t parse(int key, char *argument, struct argp_state *state) {
     settings *s = ((cli_parse *)state->input)->settings;
@@ -109,9 +108,12 @@ static ls_status watch(cli *c, const settings *s) {
         LS_TRY(ls_pool_create(&pool));
         ls_status status = cli_run_look(s->folder, pool, &view);
         bool over = view.over;
-        if (status == LS_OK && c->json) status = print_json(s->folder, &view);
-        else if (status == LS_OK && !over) print_line(&view, redraw);
-        else if (status == LS_OK && redraw) printf("\r\033[K");
+        if (status == LS_OK && c->json)
+            status = print_json(s->folder, &view);
+        else if (status == LS_OK && !over)
+            print_line(&view, redraw);
+        else if (status == LS_OK && redraw)
+            printf("\r\033[K");
         if (status == LS_OK && over && !c->json) print_whole(s->folder, &view);
         ls_pool_destroy(pool);
         if (status != LS_OK || over) return status;

@@ -31,17 +31,21 @@ static ls_status run(cli *c, void *argument) {
     LS_TRY(cli_run_check(s->folder));
     LS_TRY(cli_run_look(s->folder, c->pool, &view));
     if (view.over) {
-        ls_logger_say(c->logger, LS_LOG_INFO, "%s: the run is over already (%s at step %llu); nothing to stop", s->folder,
-                      view.state.phase, (unsigned long long)view.state.step);
+        ls_logger_say(c->logger, LS_LOG_INFO, "%s: the run is over already (%s at step %llu); nothing to stop",
+                      s->folder, view.state.phase, (unsigned long long)view.state.step);
         return LS_OK;
     }
     LS_TRY(cli_run_path(c->pool, s->folder, "stop", &path));
     LS_TRY(create_file(path));
-    ls_logger_say(c->logger, LS_LOG_INFO, "made %s: the run saves and ends at its next step, with exit code 75, and goes on "
-                  "when it is started again", path);
+    ls_logger_say(c->logger, LS_LOG_INFO,
+                  "made %s: the run saves and ends at its next step, with exit code 75, and goes on "
+                  "when it is started again",
+                  path);
     if (view.stale)
-        ls_logger_say(c->logger, LS_LOG_WARNING, "%s has been silent for %.0f s and may be dead; its next start takes the "
-                      "file away", s->folder, view.age);
+        ls_logger_say(c->logger, LS_LOG_WARNING,
+                      "%s has been silent for %.0f s and may be dead; its next start takes the "
+                      "file away",
+                      s->folder, view.age);
     return LS_OK;
 }
 

@@ -46,15 +46,15 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-/* ---- one run --------------------------------------------------------------------------------------------------------- */
+/* ---- one run ------------------------------------------------------------------------------------------------- */
 
 /* Trains (on) until its end. Collective. */
 static ls_status train(cli *c, const cli_sweep_run *run, ls_outcome *outcome) {
     const ls_experiment *experiment = &run->experiment;
     ls_logger *logger = NULL; /* one for each, so that each has a log.txt of its own */
     ls_trainer *trainer = NULL;
-    ls_run_request request = {.resume = LS_RESUME_AUTO, .compare = ls_config_compare, .display = cli_display_mode(c),
-                              .quiet = true};
+    ls_run_request request = {
+        .resume = LS_RESUME_AUTO, .compare = ls_config_compare, .display = cli_display_mode(c), .quiet = true};
     ls_comm_set_deadline(c->comm, experiment->run.deadline.value);
     LS_TRY(ls_comm_group(c->comm, experiment->topology.ranks_per_node));
     LS_TRY(ls_comm_agree(c->comm, cli_create_logger(c, LS_LOG_WARNING, ls_comm_first(c->comm), &logger)));
@@ -72,8 +72,8 @@ static void say_run(cli *c, const cli_grid *sweep, const cli_sweep_run *run, dou
     if (run->result == CLI_RUN_FAILED)
         ls_logger_say(c->logger, LS_LOG_INFO, "%zu/%zu  %s: failed (%s)", number, sweep->run_count, run->name, time);
     else
-        ls_logger_say(c->logger, LS_LOG_INFO, "%zu/%zu  %s: %s %s at step %llu (%s)", number, sweep->run_count, run->name,
-                      sweep->by, ls_report_number(run->value, value), (unsigned long long)run->step, time);
+        ls_logger_say(c->logger, LS_LOG_INFO, "%zu/%zu  %s: %s %s at step %llu (%s)", number, sweep->run_count,
+                      run->name, sweep->by, ls_report_number(run->value, value), (unsigned long long)run->step, time);
 }
 
 /* Rank 0 knows the folders; what it sees there all ranks hear. Collective. */
@@ -117,13 +117,13 @@ static ls_status run_one(cli *c, const cli_grid *sweep, cli_sweep_run *run) {
     }
     if (run->result != CLI_RUN_FAILED) LS_TRY(look(c, sweep, run));
     if (run->result == CLI_RUN_PENDING)
-        return LS_FAIL(LS_ERR_RUNTIME, "run %s: its checkpoint could not be written (%s/%s/log.txt says why)", run->name,
-                       sweep->folder, run->name);
+        return LS_FAIL(LS_ERR_RUNTIME, "run %s: its checkpoint could not be written (%s/%s/log.txt says why)",
+                       run->name, sweep->folder, run->name);
     say_run(c, sweep, run, ls_clock_now() - began);
     return LS_OK;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------------------------------------------- */
 
 static ls_status write_results(cli *c, const cli_grid *sweep) {
     return ls_comm_agree(c->comm, ls_comm_first(c->comm) ? cli_sweep_write(sweep) : LS_OK);

@@ -37,8 +37,11 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 }
 
 static ls_run_request request_of(const cli *c, const settings *s) {
-    ls_run_request request = {.resume = LS_RESUME_AUTO, .compare = ls_config_compare,
-                              .max_seconds = s->max_time.value, .display = cli_display_mode(c), .quiet = c->quiet};
+    ls_run_request request = {.resume = LS_RESUME_AUTO,
+                              .compare = ls_config_compare,
+                              .max_seconds = s->max_time.value,
+                              .display = cli_display_mode(c),
+                              .quiet = c->quiet};
     if (!s->resume || strcmp(s->resume, "auto") == 0) return request;
     request.resume = strcmp(s->resume, "never") == 0 ? LS_RESUME_NEVER : LS_RESUME_FILE;
     request.resume_file = s->resume;

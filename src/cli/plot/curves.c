@@ -132,8 +132,10 @@ static bool is_told_by_steps(const cli_curves *curves, const cli_curve *coarse) 
 void cli_curves_finish(cli_curves *curves) {
     count_epochs(curves);
     for (size_t i = 0; i < curves->count; i++) {
-        if (curves->items[i].steps) smooth(&curves->items[i]);
-        else if (is_told_by_steps(curves, &curves->items[i])) curves->items[i].count = 0;
+        if (curves->items[i].steps)
+            smooth(&curves->items[i]);
+        else if (is_told_by_steps(curves, &curves->items[i]))
+            curves->items[i].count = 0;
     }
 }
 

@@ -24,20 +24,20 @@ enum { CLI_MOST_NAMES = 64 };
 typedef struct cli_curves {
     size_t count, space;
     cli_curve *items;
-    bool in_epochs; /* else x is the step: some run has not ended an epoch yet */
+    bool in_epochs;                       /* else x is the step: some run has not ended an epoch yet */
     const char *seen[CLI_MOST_NAMES + 1]; /* the names of all numbers there are, wanted or not */
 } cli_curves;
 
 /*
- * Adds the curves of the run in `folder`, named `run` in legends. `names` (NULL-terminated) says which numbers; NULL: loss,
- * and every metric that was evaluated. Texts live in `pool`.
+ * Adds the curves of the run in `folder`, named `run` in legends. `names` (NULL-terminated) says which numbers; NULL:
+ * loss, and every metric that was evaluated. Texts live in `pool`.
  */
 ls_status cli_curves_read(const char *folder, const char *run, const char *const *names, ls_pool *pool,
                           cli_curves *curves) LS_MUST_USE;
 
 /*
- * When all runs are read: x becomes the epoch, curves of steps are smoothed, and of two that tell the same the coarser one
- * is left empty.
+ * When all runs are read: x becomes the epoch, curves of steps are smoothed, and of two that tell the same the coarser
+ * one is left empty.
  */
 void cli_curves_finish(cli_curves *curves);
 void cli_curves_free(cli_curves *curves);

@@ -11,8 +11,10 @@
 ls_status cli_gnuplot_quote(const char *text, ls_text *out) {
     LS_TRY(ls_text_add(out, "'"));
     for (const char *c = text; *c; c++) {
-        if (*c == '\'') LS_TRY(ls_text_add(out, "''"));
-        else LS_TRY(ls_text_add(out, "%c", (unsigned char)*c < ' ' ? ' ' : *c));
+        if (*c == '\'')
+            LS_TRY(ls_text_add(out, "''"));
+        else
+            LS_TRY(ls_text_add(out, "%c", (unsigned char)*c < ' ' ? ' ' : *c));
     }
     return ls_text_add(out, "'");
 }
@@ -27,7 +29,8 @@ static ls_status spawn(int input, pid_t *child) {
     if (!error) error = posix_spawnp(child, "gnuplot", &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (error == ENOENT)
-        return LS_FAIL(LS_ERR_RUNTIME, "gnuplot is not installed, and it draws the curves: apt-get install gnuplot-nox");
+        return LS_FAIL(LS_ERR_RUNTIME,
+                       "gnuplot is not installed, and it draws the curves: apt-get install gnuplot-nox");
     return error ? LS_FAIL(LS_ERR_RUNTIME, "gnuplot cannot be started: %s", strerror(error)) : LS_OK;
 }
 

@@ -1,6 +1,6 @@
 /*
- * gnuplot.h: the program that draws. It is called without a shell, reads its script from standard input, and every text of
- * the user reaches it as a quoted string.
+ * gnuplot.h: the program that draws. It is called without a shell, reads its script from standard input, and every text
+ * of the user reaches it as a quoted string.
  */
 #ifndef LOCKSTEP_CLI_PLOT_GNUPLOT_H
 #define LOCKSTEP_CLI_PLOT_GNUPLOT_H

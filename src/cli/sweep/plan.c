@@ -15,7 +15,7 @@ static ls_status take(ls_pool *pool, size_t count, size_t size, void *out) {
     return LS_OK;
 }
 
-/* ---- axes: KEY=V,V... ---------------------------------------------------------------------------------------------- */
+/* ---- axes: KEY=V,V... ---------------------------------------------------------------------------------------- */
 
 /* The end of the value at `text`: a comma outside all quotes and brackets, or the end. NULL: something stays open. */
 static const char *value_end(const char *text) {
@@ -25,8 +25,10 @@ static const char *value_end(const char *text) {
         char last = depth ? open[depth - 1] : '\0';
         if (*c == '\0') return depth ? NULL : c;
         if (last == '"' || last == '\'') {
-            if (last == '"' && *c == '\\' && c[1]) c++;
-            else if (*c == last) depth--;
+            if (last == '"' && *c == '\\' && c[1])
+                c++;
+            else if (*c == last)
+                depth--;
         } else if (*c == '"' || *c == '\'' || *c == '[' || *c == '{') {
             if (depth == sizeof open) return NULL;
             open[depth++] = *c == '[' ? ']' : *c == '{' ? '}' : *c;
@@ -93,13 +95,13 @@ static ls_status parse_axes(ls_pool *pool, const cli_sweep_request *request, cli
     return LS_OK;
 }
 
-/* ---- names of folders ---------------------------------------------------------------------------------------------- */
+/* ---- names of folders ---------------------------------------------------------------------------------------- */
 
 static ls_status add_word(ls_text *name, const char *key, const char *value) {
     LS_TRY(ls_text_add(name, "%s%s=", name->length ? "," : "", key));
     for (const char *c = value; *c; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-                     strchr("._+-", *c);
+        bool plain =
+            (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("._+-", *c);
         if (*c != ' ') LS_TRY(ls_text_add(name, "%c", plain ? *c : '_'));
     }
     return LS_OK;
@@ -134,7 +136,7 @@ static ls_status name_run(ls_pool *pool, const cli_grid *s, size_t index) {
     return alike ? ls_pool_format(pool, &run->name, "%s~%zu", run->name, alike + 1) : LS_OK;
 }
 
-/* ---- settings and runs --------------------------------------------------------------------------------------------- */
+/* ---- settings and runs --------------------------------------------------------------------------------------- */
 
 static ls_status count_runs(cli_grid *s, size_t seeds, size_t folds) {
     s->setting_count = 1;
@@ -216,14 +218,16 @@ static ls_status list_runs(ls_pool *pool, cli_grid *s, const source *from, uint6
     return LS_OK;
 }
 
-/* ---- by what runs are compared --------------------------------------------------------------------------------------- */
+/* ---- by what runs are compared ------------------------------------------------------------------------------- */
 
 static ls_status find_direction(cli_grid *s) {
     const char *dot = strchr(s->by, '.');
     if (!dot || strncmp(s->by, "test.", 5) == 0)
-        return LS_FAIL(LS_ERR_USAGE, dot ? "--by %s: what is chosen by the test set can no longer be tested with it; use "
-                                           "valid.loss or valid.METRIC"
-                                         : "--by %s: write it as SET.NAME, for example valid.loss", s->by);
+        return LS_FAIL(LS_ERR_USAGE,
+                       dot ? "--by %s: what is chosen by the test set can no longer be tested with it; use "
+                             "valid.loss or valid.METRIC"
+                           : "--by %s: write it as SET.NAME, for example valid.loss",
+                       s->by);
     if (strcmp(dot + 1, "loss") == 0 || strncmp(dot + 1, "loss.", 5) == 0) return LS_OK;
     const ls_type *type = ls_family_find(&ls_metrics, dot + 1);
     const char *names[64] = {"loss"};

@@ -11,7 +11,7 @@
 #include "cli/sweep/sweep.h"
 #include "lockstep/report.h"
 
-/* ---- order --------------------------------------------------------------------------------------------------------- */
+/* ---- order --------------------------------------------------------------------------------------------------- */
 
 static void average(const cli_grid *s, cli_setting *setting) {
     double sum = 0, squares = 0;
@@ -60,7 +60,7 @@ const cli_sweep_run *cli_sweep_best(const cli_grid *s) {
     return best;
 }
 
-/* ---- sweep.json ------------------------------------------------------------------------------------------------------ */
+/* ---- sweep.json ---------------------------------------------------------------------------------------------- */
 
 static json_t *number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
@@ -87,8 +87,7 @@ static json_t *setting_json(const cli_grid *s, const cli_setting *setting) {
         bool is_number = ls_parse_real(setting->values[i], &real);
         json_object_set_new(keys, s->axes[i].key, is_number ? json_real(real) : json_string(setting->values[i]));
     }
-    for (size_t i = 0; i < setting->count; i++)
-        json_array_append_new(runs, run_json(s, &s->runs[setting->first + i]));
+    for (size_t i = 0; i < setting->count; i++) json_array_append_new(runs, run_json(s, &s->runs[setting->first + i]));
     return json_pack("{s:o, s:o, s:o, s:o}", "keys", keys, "mean", number(setting->mean), "deviation",
                      number(setting->deviation), "runs", runs);
 }
@@ -141,7 +140,7 @@ ls_status cli_sweep_write(const cli_grid *s) {
     return status == LS_OK ? link_best(s) : status;
 }
 
-/* ---- the table --------------------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------------------------- */
 
 static int wider(int width, const char *text) {
     int length = (int)strlen(text);
@@ -161,7 +160,8 @@ static ls_status add_row(const cli_grid *s, size_t rank, ls_text *out) {
     if (setting->count > 1) LS_TRY(ls_text_add(out, "  %9.3g", setting->deviation));
     for (size_t i = 0; i < s->axis_count; i++)
         LS_TRY(ls_text_add(out, "  %-*s", column_width(&s->axes[i]), setting->values[i]));
-    if (setting->failed) LS_TRY(ls_text_add(out, "  %zu of %zu failed", setting->failed, setting->count));
+    if (setting->failed)
+        LS_TRY(ls_text_add(out, "  %zu of %zu failed", setting->failed, setting->count));
     else if (setting->done < setting->count)
         LS_TRY(ls_text_add(out, "  %zu of %zu done", setting->done, setting->count));
     return ls_text_add(out, "\n");
