@@ -225,11 +225,129 @@ static void convolutions_agree(void **state) {
     for (size_t t = 0; t < 3; t++) ls_team_destroy(team[t]);
 }
 
+/* ---- blas, which is written apart, against the oracle ---- */
+
+static void assert_near(const char *what, uint64_t seed, size_t count, const float *expected, const float *got) {
+    double largest = 1;
+    for (size_t i = 0; i < count; i++) largest = fmax(largest, fabs((double)expected[i]));
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs((double)expected[i] - (double)got[i]) <= 2e-5 * largest))
+            fail_msg("%s, seed %llu: element %zu is %.9g instead of %.9g", what, (unsigned long long)seed, i,
+                     (double)got[i], (double)expected[i]);
+}
+
+/* Gradients of all blocks, from two layouts to that of files. */
+static void assert_near_weights(uint64_t seed, const dense_case *c, const conv_case *v, const float *expected,
+                                const float *got, size_t got_step) {
+    const ls_kernels *blas = ls_math_kernels(ls_math_find("blas"));
+    size_t blocks = c ? c->cuts.micro.blocks : v->cuts.micro.blocks, step = c ? c->weights : v->weights;
+    float *a = unwritten(step), *b = unwritten(step);
+    for (size_t i = 0; i < blocks; i++) {
+        if (c) oracle()->weight_export(c->out, c->in, expected + i * step, a);
+        else oracle()->conv_export(&v->window, expected + i * step, a);
+        if (c) blas->weight_export(c->out, c->in, got + i * got_step, b);
+        else blas->conv_export(&v->window, got + i * got_step, b);
+        assert_near("dW of blas", seed, got_step, a, b);
+    }
+    ls_block_destroy(a);
+    ls_block_destroy(b);
+}
+
+static void blas_agrees_on_dense_products(void **state) {
+    (void)state;
+    const ls_kernels *blas = ls_math_kernels(ls_math_find("blas"));
+    ls_team *team = NULL;
+    assert_works(ls_team_create(2, &team));
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        dense_case c = make_dense(seed), other = c;
+        other.weights = blas->weight_size(c.out, c.in);
+        other.weight = unwritten(other.weights);
+        float *rows = unwritten(other.weights);
+        oracle()->weight_export(c.out, c.in, c.weight, rows);
+        blas->weight_import(c.out, c.in, rows, other.weight);
+        c.cuts.micro.row = other.cuts.micro.row = c.cuts.row;
+        c.cuts.micro.block = other.cuts.micro.block = c.cuts.block;
+        dense_results expected = run_dense(&c, oracle(), team), got = run_dense(&other, blas, team);
+        assert_near("y of blas", seed, c.rows * c.out, expected.y, got.y);
+        assert_near("dx of blas", seed, c.rows * c.in, expected.dx, got.dx);
+        assert_near("db of blas", seed, c.cuts.micro.blocks * c.out, expected.db, got.db);
+        assert_near_weights(seed, &c, NULL, expected.dw, got.dw, other.weights);
+        free_dense_results(expected);
+        free_dense_results(got);
+        ls_block_destroy(rows);
+        ls_block_destroy(other.weight);
+        free_dense(&c);
+    }
+    ls_team_destroy(team);
+}
+
+static void blas_agrees_on_convolutions(void **state) {
+    (void)state;
+    const ls_kernels *blas = ls_math_kernels(ls_math_find("blas"));
+    ls_team *team = NULL;
+    assert_works(ls_team_create(2, &team));
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        conv_case c = make_conv(seed), other = c;
+        other.weights = blas->conv_weight_size(&c.window);
+        other.weight = unwritten(other.weights);
+        float *rows = unwritten(other.weights);
+        oracle()->conv_export(&c.window, c.weight, rows);
+        blas->conv_import(&c.window, rows, other.weight);
+        c.cuts.micro.row = other.cuts.micro.row = c.cuts.row;
+        c.cuts.micro.block = other.cuts.micro.block = c.cuts.block;
+        dense_results expected = run_conv(&c, oracle(), team), got = run_conv(&other, blas, team);
+        assert_near("conv y of blas", seed, c.rows * c.out, expected.y, got.y);
+        assert_near("conv dx of blas", seed, c.rows * c.in, expected.dx, got.dx);
+        assert_near("conv db of blas", seed, c.cuts.micro.blocks * c.window.filters, expected.db, got.db);
+        assert_near_weights(seed, NULL, &c, expected.dw, got.dw, other.weights);
+        free_dense_results(expected);
+        free_dense_results(got);
+        float *all[] = {rows, c.x, c.dz, c.bias, c.weight, (float *)(void *)other.weight};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) ls_block_destroy(all[i]);
+    }
+    ls_team_destroy(team);
+}
+
+/* y = W x + b by hand, in double. */
+static void the_oracle_agrees_with_plain_loops(void **state) {
+    (void)state;
+    ls_team *team = NULL;
+    assert_works(ls_team_create(1, &team));
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        dense_case c = make_dense(seed);
+        c.cuts.micro.row = c.cuts.row;
+        c.cuts.micro.block = c.cuts.block;
+        c.f = LS_ACTIVATION_NONE;
+        float *rows = unwritten(c.out * c.in);
+        oracle()->weight_export(c.out, c.in, c.weight, rows);
+        dense_results got = run_dense(&c, oracle(), team);
+        for (size_t r = 0; r < c.rows; r++)
+            for (size_t o = 0; o < c.out; o++) {
+                double y = c.bias ? (double)c.bias[o] : 0;
+                for (size_t i = 0; i < c.in; i++) y += (double)rows[o * c.in + i] * (double)c.x[r * c.in + i];
+                assert_true(fabs(y - (double)got.y[r * c.out + o]) < 2e-3);
+            }
+        for (size_t r = 0; r < c.rows; r++)
+            for (size_t i = 0; i < c.in; i++) {
+                double dx = 0;
+                for (size_t o = 0; o < c.out; o++) dx += (double)rows[o * c.in + i] * (double)c.dz[r * c.out + o];
+                assert_true(fabs(dx - (double)got.dx[r * c.in + i]) < 2e-3);
+            }
+        free_dense_results(got);
+        ls_block_destroy(rows);
+        free_dense(&c);
+    }
+    ls_team_destroy(team);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_products_agree),
         cmocka_unit_test(micro_batches_join_in_the_tree),
         cmocka_unit_test(convolutions_agree),
+        cmocka_unit_test(blas_agrees_on_dense_products),
+        cmocka_unit_test(blas_agrees_on_convolutions),
+        cmocka_unit_test(the_oracle_agrees_with_plain_loops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
