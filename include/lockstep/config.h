@@ -12,6 +12,8 @@
  * Relative data paths are relative to the configuration file; in the resolved configuration they are absolute, so that
  * it means the same in a run directory or a checkpoint.
  *
+ * A comment line `# import: COMMAND` says how the data are made; the message about missing data shows it.
+ *
  * All functions are local: rank 0 reads the file and broadcasts its bytes, then every rank parses the same text.
  */
 #ifndef LOCKSTEP_CONFIG_H

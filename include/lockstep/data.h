@@ -62,6 +62,7 @@ typedef struct ls_data_options {
     size_t limit; /* samples; 0: all */
     ls_choices augment;
     bool eval_train;
+    const char *import; /* no key: the command that makes the data, for the message where they are missing; or NULL */
 } ls_data_options;
 
 extern const ls_option ls_data_rows[];
@@ -105,6 +106,7 @@ typedef struct ls_dataset_source {
     const ls_texts *paths;
     ls_place place;     /* of the option, for messages */
     const char *folder; /* that relative paths start from; NULL: the working directory */
+    const char *import; /* see ls_data_options */
     const ls_field_request *fields;
     size_t field_count;
     size_t limit; /* only the first samples; 0: all */

@@ -169,10 +169,10 @@ extern const ls_op *const ls_ops[];
 const ls_op *ls_op_find(const char *name);
 
 extern const ls_op ls_op_dense, ls_op_conv2d, ls_op_max_pool, ls_op_avg_pool, ls_op_global_avg_pool, ls_op_flatten,
-    ls_op_batch_norm, ls_op_layer_norm, ls_op_dropout, ls_op_embedding, ls_op_add, ls_op_multiply, ls_op_concat,
-    ls_op_sum, ls_op_softmax, ls_op_power, ls_op_sin, ls_op_abs, ls_op_sigmoid, ls_op_tanh, ls_op_hard_tanh,
-    ls_op_softsign, ls_op_relu, ls_op_leaky_relu, ls_op_gelu, ls_op_cross_entropy, ls_op_binary_cross_entropy,
-    ls_op_mse, ls_op_mae, ls_op_huber, ls_op_hinge, ls_op_margin;
+    ls_op_reshape, ls_op_batch_norm, ls_op_layer_norm, ls_op_dropout, ls_op_embedding, ls_op_add, ls_op_multiply,
+    ls_op_concat, ls_op_sum, ls_op_softmax, ls_op_power, ls_op_sin, ls_op_abs, ls_op_sigmoid, ls_op_tanh,
+    ls_op_hard_tanh, ls_op_softsign, ls_op_relu, ls_op_leaky_relu, ls_op_gelu, ls_op_cross_entropy,
+    ls_op_binary_cross_entropy, ls_op_mse, ls_op_mae, ls_op_huber, ls_op_hinge, ls_op_margin;
 
 /** Options of the operators that have any. */
 typedef struct ls_op_conv2d_options {
@@ -181,6 +181,9 @@ typedef struct ls_op_conv2d_options {
 typedef struct ls_op_pool_options {
     size_t size[2], stride[2], padding[2];
 } ls_op_pool_options;
+typedef struct ls_op_reshape_options {
+    ls_shape shape;
+} ls_op_reshape_options;
 typedef struct ls_op_norm_options { /* batch_norm, layer_norm */
     double epsilon;
 } ls_op_norm_options;

@@ -107,7 +107,7 @@ ls_status cli_parse_command(const cli_command *command, int argc, char **argv, b
                             bool *done) {
     const struct argp_option *options = command->options;
     if (command->make_options) LS_TRY(command->make_options(c, argc, argv, &options));
-    const struct argp own = {options, command->parse, command->arguments, NULL, NULL, NULL, NULL};
+    const struct argp own = {options, command->parse, NULL, NULL, NULL, NULL, NULL};
     const struct argp common = {common_options, parse_common, NULL, NULL, NULL, NULL, NULL};
     const struct argp_child children[] = {{&own, 0, NULL, 0}, {&common, 0, NULL, 0}, {0}};
     const struct argp all = {NULL, share_input, command->arguments, command->doc, children, NULL, NULL};

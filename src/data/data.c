@@ -47,6 +47,7 @@ typedef struct opening {
 static ls_status open_set(opening *o, const ls_texts *paths, ls_place place, size_t limit, ls_dataset **out) {
     ls_dataset_source source = {.paths = paths,
                                 .place = place,
+                                .import = o->options->import,
                                 .folder = o->folder,
                                 .fields = o->requests,
                                 .field_count = o->request_count,

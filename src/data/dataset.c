@@ -12,7 +12,7 @@
 /* ---- parts: files and their lengths ------------------------------------------------------------------------------ */
 
 /* Several groups of one file share its store. */
-static ls_status open_part(ls_storage *s, const ls_location *where, ls_place place, ls_part *part) {
+static ls_status open_part(ls_storage *s, const ls_dataset_source *source, const ls_location *where, ls_part *part) {
     part->path = where->file;
     part->group = where->group;
     for (ls_part *earlier = s->part; earlier < part; earlier++)
@@ -22,7 +22,8 @@ static ls_status open_part(ls_storage *s, const ls_location *where, ls_place pla
         }
     /* A name that leads nowhere is the configuration's mistake; what is wrong inside a file is the file's. */
     if (access(part->path, F_OK) != 0)
-        return ls_document_fail(place, LS_ERR_DATA, "%s: %s", part->path, strerror(errno));
+        return ls_document_fail(source->place, LS_ERR_DATA, "%s: %s%s%s", part->path, strerror(errno),
+                                source->import ? "; make it by: " : "", source->import ? source->import : "");
     return ls_store_open(part->path, &part->store);
 }
 
@@ -239,7 +240,7 @@ static ls_status open_files(ls_dataset *d, const ls_dataset_source *source) {
     LS_TRY(ls_pool_take(s->pool, parts * sizeof *s->part, &room));
     s->part = room;
     for (size_t i = 0; i < parts; i++) {
-        LS_TRY(open_part(s, &where[i], source->place, &s->part[i]));
+        LS_TRY(open_part(s, source, &where[i], &s->part[i]));
         s->parts++;
     }
     LS_TRY(ls_pool_take(s->pool, source->field_count * sizeof *s->column, &room));

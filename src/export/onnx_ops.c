@@ -69,6 +69,15 @@ static ls_status flatten(ls__onnx *o, const ls_graph_node *node, const char *out
     return ls__onnx_add(o, "Flatten", out, LS__INPUTS(in[0]), LS__ATTRIBUTES(LS__INT("axis", 1)));
 }
 
+static ls_status reshape(ls__onnx *o, const ls_graph_node *node, const char *out, const char *const *in) {
+    int64_t dims[1 + LS_MAX_RANK] = {-1};
+    const char *shape = NULL;
+    for (size_t i = 0; i < node->shape.rank; i++) dims[1 + i] = (int64_t)node->shape.dim[i];
+    LS_TRY(ls__onnx_name(o, out, "shape", &shape));
+    LS_TRY(ls__onnx_ints(o, shape, 1 + node->shape.rank, dims));
+    return ls__onnx_add(o, "Reshape", out, LS__INPUTS(in[0], shape), 0, NULL);
+}
+
 static ls_status batch_norm(ls__onnx *o, const ls_graph_node *node, const char *out, const char *const *in) {
     enum { PARAMS = 4 }; /* gain, shift, mean, variance: ONNX has the same order */
     const char *input[1 + PARAMS] = {in[0]};
@@ -196,6 +205,7 @@ static const struct {
     {&ls_op_avg_pool, NULL, avg_pool},
     {&ls_op_global_avg_pool, NULL, global_avg_pool},
     {&ls_op_flatten, NULL, flatten},
+    {&ls_op_reshape, NULL, reshape},
     {&ls_op_batch_norm, NULL, batch_norm},
     {&ls_op_layer_norm, NULL, layer_norm},
     {&ls_op_dropout, "Identity", NULL},

@@ -13,6 +13,7 @@ const ls_op *const ls_ops[] = {
     &ls_op_avg_pool,
     &ls_op_global_avg_pool,
     &ls_op_flatten,
+    &ls_op_reshape,
     &ls_op_batch_norm,
     &ls_op_layer_norm,
     &ls_op_dropout,

@@ -14,9 +14,9 @@
 #define LS_TWIN(name) (&name##_double)
 
 extern const ls_op ls_op_dense_double, ls_op_conv2d_double, ls_op_max_pool_double, ls_op_avg_pool_double,
-    ls_op_global_avg_pool_double, ls_op_flatten_double, ls_op_batch_norm_double, ls_op_layer_norm_double,
-    ls_op_dropout_double, ls_op_embedding_double, ls_op_add_double, ls_op_multiply_double, ls_op_concat_double,
-    ls_op_sum_double, ls_op_softmax_double, ls_op_power_double, ls_op_sin_double, ls_op_abs_double,
+    ls_op_global_avg_pool_double, ls_op_flatten_double, ls_op_reshape_double, ls_op_batch_norm_double,
+    ls_op_layer_norm_double, ls_op_dropout_double, ls_op_embedding_double, ls_op_add_double, ls_op_multiply_double,
+    ls_op_concat_double, ls_op_sum_double, ls_op_softmax_double, ls_op_power_double, ls_op_sin_double, ls_op_abs_double,
     ls_op_sigmoid_double, ls_op_tanh_double, ls_op_hard_tanh_double, ls_op_softsign_double, ls_op_relu_double,
     ls_op_leaky_relu_double, ls_op_gelu_double, ls_op_cross_entropy_double, ls_op_binary_cross_entropy_double,
     ls_op_mse_double, ls_op_mae_double, ls_op_huber_double, ls_op_hinge_double, ls_op_margin_double;

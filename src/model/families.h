@@ -7,10 +7,10 @@
 #include "lockstep/model.h"
 
 extern const ls_layer_type ls__layer_dense, ls__layer_conv2d, ls__layer_max_pool, ls__layer_avg_pool,
-    ls__layer_global_avg_pool, ls__layer_flatten, ls__layer_batch_norm, ls__layer_layer_norm, ls__layer_dropout,
-    ls__layer_embedding, ls__layer_add, ls__layer_multiply, ls__layer_concat, ls__layer_softmax, ls__layer_power,
-    ls__layer_sin, ls__layer_abs, ls__layer_sigmoid, ls__layer_tanh, ls__layer_hard_tanh, ls__layer_softsign,
-    ls__layer_relu, ls__layer_leaky_relu, ls__layer_gelu;
+    ls__layer_global_avg_pool, ls__layer_flatten, ls__layer_reshape, ls__layer_batch_norm, ls__layer_layer_norm,
+    ls__layer_dropout, ls__layer_embedding, ls__layer_add, ls__layer_multiply, ls__layer_concat, ls__layer_softmax,
+    ls__layer_power, ls__layer_sin, ls__layer_abs, ls__layer_sigmoid, ls__layer_tanh, ls__layer_hard_tanh,
+    ls__layer_softsign, ls__layer_relu, ls__layer_leaky_relu, ls__layer_gelu;
 
 extern const ls_loss_type ls__loss_cross_entropy, ls__loss_binary_cross_entropy, ls__loss_mse, ls__loss_mae,
     ls__loss_huber, ls__loss_hinge, ls__loss_margin;

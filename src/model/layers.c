@@ -13,6 +13,7 @@ static const ls_type *const types[] = {
     &ls__layer_avg_pool.type,
     &ls__layer_global_avg_pool.type,
     &ls__layer_flatten.type,
+    &ls__layer_reshape.type,
     &ls__layer_batch_norm.type,
     &ls__layer_layer_norm.type,
     &ls__layer_dropout.type,
