@@ -102,6 +102,7 @@ typedef struct ls_experiment {
     ls_topology_options topology;
     /* Not keys of the file: */
     ls_place batch_place, stop_place;
+    bool best_chosen;   /* checkpoint.best was asked for, not derived */
     const char *folder; /* that relative data paths are relative to; NULL: the working directory */
     const char *text;   /* the resolved configuration, as the checkpoint keeps it */
 } ls_experiment;

@@ -41,18 +41,6 @@ static ls_status describe_steps(const ls_trainer *t, ls_text *out) {
     return ls_text_add(out, "%-10s %llu steps at most\n", "stop", (unsigned long long)t->last_step);
 }
 
-/* Weights, slots and statistics in file layout, and what HDF5 and the state take beside. */
-static double checkpoint_bytes(const ls_trainer *t, size_t slots) {
-    const ls_params *params = ls_model_params(t->model);
-    double values = 0;
-    for (size_t i = 0; i < ls_params_count(params); i++) {
-        const ls_param *param = ls_params_at(params, i);
-        bool trained = param->role != LS_ROLE_STATISTIC && !param->frozen;
-        values += (double)ls_shape_size(param->shape) * (trained ? 1.0 + (double)slots : 1.0);
-    }
-    return 4 * values + 20000;
-}
-
 static ls_status describe_memory(const ls_trainer *t, const ls_microplan *plan, size_t ranks_per_node, ls_text *out) {
     const char *names[LS_OPTIMIZER_SLOTS + 1];
     char a[32], b[32], c[32], d[32];
@@ -83,7 +71,7 @@ static ls_status describe_memory(const ls_trainer *t, const ls_microplan *plan, 
 static ls_status describe_checkpoint(const ls_trainer *t, ls_text *out) {
     const char *names[LS_OPTIMIZER_SLOTS + 1];
     char size[32], room[32];
-    double bytes = checkpoint_bytes(t, ls__slot_names(t->experiment, names));
+    double bytes = (double)ls_saver_measure(ls_model_params(t->model), ls__slot_names(t->experiment, names)).file;
     double needed = bytes * (double)(t->experiment->checkpoint.keep + 2);
     /* The directory may not exist yet: the nearest folder above it tells the file system. */
     char path[4096];
@@ -125,6 +113,21 @@ double ls_trainer_flops(const ls_trainer *t) {
     return flops;
 }
 
+/* Statistics over few values are noise: a channel of a batch_norm sees the samples of one micro-batch only. */
+static void warn_of_small_norms(const ls_trainer *t) {
+    enum { FEWEST_VALUES = 16 };
+    const ls_graph *graph = ls_model_graph(t->model);
+    for (size_t i = 0; i < ls_graph_count(graph); i++) {
+        const ls_graph_node *node = ls_graph_at(graph, i);
+        if (node->op != &ls_op_batch_norm) continue;
+        size_t values = t->plan.microbatch * ls_shape_size(node->shape) / node->shape.dim[0];
+        if (values < FEWEST_VALUES)
+            ls_logger_say(t->logger, LS_LOG_WARNING,
+                          "%s: statistics over %zu values a channel (one micro-batch) are noise; raise microbatch",
+                          node->name, values);
+    }
+}
+
 ls_status ls_trainer_describe(ls_trainer *t, size_t ranks, size_t ranks_per_node, ls_text *out) {
     ls_microplan plan = t->plan;
     plan.ranks = ranks;
@@ -132,6 +135,7 @@ ls_status ls_trainer_describe(ls_trainer *t, size_t ranks, size_t ranks_per_node
         return LS_FAIL(LS_ERR_CONFIG,
                        "%zu ranks cannot share a batch of %zu samples: at most %zu; or set microbatch: %zu", ranks,
                        plan.batch, ls_microplan_count(&plan, plan.batch), ls_microplan_advice(plan.batch, ranks));
+    warn_of_small_norms(t);
     LS_TRY(describe_data(t, out));
     LS_TRY(ls_graph_print(ls_model_graph(t->model), out));
     LS_TRY(ls_text_add(out, "%-10s %zu\n", "parameters", ls_params_values(ls_model_params(t->model))));

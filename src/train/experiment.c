@@ -111,8 +111,9 @@ static ls_status check_stop(const ls_experiment *experiment) {
  */
 static void choose_best(ls_experiment *experiment) {
     ls_checkpoint_options *checkpoint = &experiment->checkpoint;
+    experiment->best_chosen = checkpoint->best_given || experiment->stop.early.metric;
     if (checkpoint->best_given) return;
-    checkpoint->best_given = true;
+    checkpoint->best_given = true; /* so that the resolved configuration says it */
     if (experiment->stop.early.metric)
         checkpoint->best = experiment->stop.early.metric;
     else

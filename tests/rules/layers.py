@@ -93,6 +93,16 @@ if os.path.exists(library) and "CMAKE_BUILD_TYPE:STRING=Sanitize" not in cache:
             if fields[-1] not in {"ls__signals", "ls__hdf5_mutex"}:
                 problems.append(f"writable global {fields[-1]}")
 
+# Two modules must not define one name: an archive would take either, without a word.
+names = subprocess.run(["nm", "--defined-only", "--extern-only", library], text=True, capture_output=True).stdout
+seen = set()
+for line in names.splitlines():
+    fields = line.split()
+    if len(fields) == 3 and fields[1] in "TDRB":
+        if fields[2] in seen:
+            problems.append(f"{fields[2]} is defined twice in the library")
+        seen.add(fields[2])
+
 for problem in problems:
     print(problem)
 print(f"{len(problems)} problems")

@@ -16,9 +16,13 @@ static ls_status start(ls_trainer *t, void **state) {
     return ls__score_check(t, ls__best_metric(t), (ls_place){0}, "checkpoint.best");
 }
 
-/* A tie keeps the earlier one. */
-static bool is_best(ls_trainer *t) {
-    if (!ls__epoch_ended(t)) return false;
+/*
+ * Is this the best result so far? A tie keeps the earlier one. The training loss, where nobody asked for it, gets better
+ * with almost every epoch: it is looked at only when a save is due anyway.
+ */
+static bool is_best(ls_trainer *t, bool saving) {
+    bool by_default = !t->data.valid && !t->experiment->best_chosen;
+    if (!ls__epoch_ended(t) || (by_default && !saving)) return false;
     const ls_score *score = ls__score(t, ls__best_metric(t));
     if (!score->known || isnan(score->value)) return false;
     bool better = score->higher ? score->value > t->state.best : score->value < t->state.best;
@@ -40,9 +44,9 @@ static ls_status step(ls_trainer *t, void *state) {
     (void)state;
     t->mark = ls_clock_now();
     LS_TRY(ls__saver_poll(t));
-    bool best = is_best(t);
     bool last = t->stopping && !t->no_save;
     if (is_due(t)) t->save_wanted = true;
+    bool best = is_best(t, last || t->save_wanted);
     if (!best && !last && !t->save_wanted) return LS_OK;
     /* A large state that is still on its way to disk is not waited for, unless this one cannot wait. */
     bool busy = (t->flags & LS_FLAG_SAVER_BUSY) || t->started_save;
