@@ -3,9 +3,9 @@
  *
  * HDF5 keeps global state and may be built without threads, so its calls are made one at a time, between
  * ls__hdf5_enter() and ls__hdf5_leave(); the mutex is the one global of this module, as HDF5's state is. Entering also
- * silences HDF5's printing of its error stack, which it holds per thread, and keeps HDF5 from cleaning up at exit: a file
- * whose closing failed (a full disk) stays in its tables, freed, and closing it once more there would crash the process.
- * Every file of this module is closed when its store is.
+ * silences HDF5's printing of its error stack, which it holds per thread, and keeps HDF5 from cleaning up at exit: a
+ * file whose closing failed (a full disk) stays in its tables, freed, and closing it once more there would crash the
+ * process. Every file of this module is closed when its store is.
  */
 #ifndef LS_STORE_LIBRARY_H
 #define LS_STORE_LIBRARY_H

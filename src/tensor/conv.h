@@ -390,9 +390,9 @@ static unit unit_at(const ls_window *w, size_t number) {
 }
 
 /*
- * Rows of dW (or db, `bias`) over a block of pixels of sample s of this run. Sums go on where they were left, at the
- * top of the stack; the last pixels of a micro-batch join the nodes that wait, and those of a block of micro-batches
- * leave the result in the gradient.
+ * Rows of dW (or db, `bias`) over a block of pixels of sample s of this run. Sums go on where they were left, at
+ * the top of the stack; the last pixels of a micro-batch join the nodes that wait, and those of a block of
+ * micro-batches leave the result in the gradient.
  */
 static void sum_taps(const conv_work *v, const unit *u, size_t s, size_t pixel, const tile *block, size_t first,
                      size_t rows, bool bias) {

@@ -1,9 +1,12 @@
 /*
  * team.c: a pool of threads that wait for the next piece of work.
  *
- * A run is announced by raising `run`; every thread, the caller too, then takes parts from `next` until none is left.
- * Waiting threads spin for some microseconds, since the next run of a step is never far, and then sleep. The caller
- * returns when `busy` workers have come back, so that `work` and its argument may live on its stack.
+ * One word, the ticket, says which run it is, how many parts it has and which part is next; whoever raises it by one,
+ * the caller too, has that part. The caller returns when all parts are done, and does not wait for threads that took
+ * none: one that sleeps, or has no core, costs a run nothing. A thread with a valid part may read work and argument,
+ * since its own part keeps the run from ending; one that comes too late sees so in the ticket it got.
+ *
+ *     ticket   | run, 32 bits | parts, 16 bits | next part, 16 bits |
  */
 #include "lockstep/tensor.h"
 
@@ -15,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPINS = 2000 };
+enum { SPINS = 2000, PART_BITS = 16, PART_MASK = (1 << PART_BITS) - 1 };
 
 struct ls_team {
     size_t size;
@@ -25,10 +28,10 @@ struct ls_team {
     size_t sleepers; /* under lock */
     void (*work)(void *argument, size_t part, size_t parts);
     void *argument;
-    size_t parts;
     bool stop;
-    atomic_uint run;
-    atomic_size_t next, busy;
+    atomic_uint run; /* raised when the ticket of a new run is out */
+    atomic_uint_fast64_t ticket;
+    atomic_size_t done; /* parts */
 };
 
 static void pause_briefly(void) {
@@ -56,7 +59,6 @@ static unsigned await_run(ls_team *team, unsigned seen) {
 }
 
 static void announce(ls_team *team) {
-    atomic_store(&team->busy, team->size - 1);
     pthread_mutex_lock(&team->lock);
     atomic_fetch_add_explicit(&team->run, 1, memory_order_release);
     if (team->sleepers) pthread_cond_broadcast(&team->start);
@@ -64,8 +66,13 @@ static void announce(ls_team *team) {
 }
 
 static void take_parts(ls_team *team) {
-    size_t part = 0;
-    while ((part = atomic_fetch_add(&team->next, 1)) < team->parts) team->work(team->argument, part, team->parts);
+    for (;;) {
+        uint64_t ticket = atomic_fetch_add_explicit(&team->ticket, 1, memory_order_acq_rel);
+        size_t part = ticket & PART_MASK, parts = ticket >> PART_BITS & PART_MASK;
+        if (part >= parts) return;
+        team->work(team->argument, part, parts);
+        atomic_fetch_add_explicit(&team->done, 1, memory_order_release);
+    }
 }
 
 static void *worker(void *argument) {
@@ -74,7 +81,6 @@ static void *worker(void *argument) {
         seen = await_run(team, seen);
         if (team->stop) return NULL;
         take_parts(team);
-        atomic_fetch_sub_explicit(&team->busy, 1, memory_order_release);
     }
 }
 
@@ -131,13 +137,18 @@ void ls_team_run(ls_team *team, size_t parts, void (*work)(void *argument, size_
         for (size_t part = 0; part < parts; part++) work(argument, part, parts);
         return;
     }
+    /* Threads that come too late raise the ticket past its parts: leave room for them. */
+    assert(parts + team->size < PART_MASK);
     team->work = work;
     team->argument = argument;
-    team->parts = parts;
-    atomic_store(&team->next, 0);
+    atomic_store_explicit(&team->done, 0, memory_order_relaxed);
+    uint64_t run = atomic_load_explicit(&team->run, memory_order_relaxed) + (uint64_t)1;
+    atomic_store_explicit(&team->ticket, run << 2 * PART_BITS | parts << PART_BITS, memory_order_release);
     announce(team);
     take_parts(team);
-    for (int spins = 0; atomic_load_explicit(&team->busy, memory_order_acquire) > 0; spins++)
-        if (spins < SPINS) pause_briefly();
-        else sched_yield();
+    for (int spins = 0; atomic_load_explicit(&team->done, memory_order_acquire) < parts; spins++)
+        if (spins < SPINS)
+            pause_briefly();
+        else
+            sched_yield();
 }

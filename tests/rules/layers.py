@@ -16,7 +16,8 @@ LEVELS = [["base"], ["tensor"], ["store", "comm"], ["graph", "data", "optim"], [
 LEVEL = {folder: depth for depth, folders in enumerate(LEVELS) for folder in folders}
 # Public headers belong to a folder of src, most by name.
 HEADER_OF = {"status": "base", "memory": "base", "clock": "base", "logger": "base", "random": "base", "sum": "base",
-             "elementary": "base", "file": "base", "document": "base", "options": "base", "reducer": "comm",
+             "elementary": "base", "file": "base", "document": "base", "options": "base", "signals": "base",
+             "reducer": "comm",
              "metrics": "train"}
 LIBRARIES = {"cblas.h": {"tensor"}, "lapacke.h": {"tensor"}, "hdf5.h": {"store"}, "mpi.h": {"comm", "cli/main.c"},
              "yaml.h": {"config"}}
