@@ -1,0 +1,215 @@
+"""What the whole-program tests share: the program as a user runs it, alone or under mpirun, and what it leaves behind.
+
+A test is given the build and the source directory, says each claim that it checks, and ends with 0, with 1 at the first
+claim that does not hold, or with 77 where it cannot run here.
+"""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import h5py
+import numpy as np
+
+# As tests/CMakeLists.txt sets it, so that a test can also be started by hand.
+ENVIRONMENT = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_orte_abort_print_stack": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+LONGEST = 240  # seconds that a single run may take before the test gives up on it
+
+
+class Failure(Exception):
+    """A claim that does not hold."""
+
+
+def claim(holds, sentence, *details):
+    """Fails with the sentence and its details unless it holds."""
+    if not holds:
+        raise Failure("\n".join([sentence] + [str(d) for d in details]))
+
+
+def say(sentence):
+    print(sentence, flush=True)
+
+
+def skip(sentence):
+    print("skipped: " + sentence)
+    sys.exit(77)
+
+
+class Result:
+    """How a run ended: exit code, standard output and standard error."""
+
+    def __init__(self, words, code, out, err):
+        self.words, self.code, self.out, self.err = words, code, out, err
+
+    @property
+    def errors(self):
+        """The lines that report an error, wherever mpirun let them come out."""
+        return [line for line in (self.out + self.err).splitlines() if line.startswith("lockstep: error:")]
+
+    def __str__(self):
+        return f"$ {' '.join(self.words)}\nexit code {self.code}\n{self.out}{self.err}"
+
+
+class Program:
+    """The built program. `folder` is where it runs: relative paths of run.dir are below it."""
+
+    def __init__(self, build, source, folder):
+        self.path = os.path.join(os.path.abspath(build), "lockstep")
+        self.source = os.path.abspath(source)
+        self.folder = folder
+        self.environment = dict(ENVIRONMENT)
+        leaks = os.path.join(self.source, "tests/support/leaks.supp")
+        self.environment["LSAN_OPTIONS"] = f"suppressions={leaks}:print_suppressions=0"
+        self.environment.update(os.environ)
+        if not os.access(self.path, os.X_OK):
+            skip(f"{self.path} is not built")
+
+    def words(self, arguments, ranks=None):
+        launcher = ["mpirun", "--quiet", "-n", str(ranks)] if ranks else []
+        return launcher + [self.path] + [str(a) for a in arguments]
+
+    def start(self, *arguments, ranks=None):
+        """Starts the program and returns its process; finish() waits for it."""
+        words = self.words(arguments, ranks)
+        process = subprocess.Popen(words, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+                                   start_new_session=True)
+        process.words = words
+        return process
+
+    def finish(self, process):
+        try:
+            out, err = process.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            raise Failure(f"did not end within {LONGEST} s: {' '.join(process.words)}\n{out}{err}") from None
+        return Result(process.words, process.returncode, out, err)
+
+    def run(self, *arguments, ranks=None, code=0):
+        """Runs the program to its end. `code` is the exit code that it must have, None for any."""
+        result = self.finish(self.start(*arguments, ranks=ranks))
+        claim(code is None or result.code == code, f"the exit code is not {code}", result)
+        return result
+
+    def train(self, config, directory, *settings, ranks=None, code=0, options=()):
+        """`lockstep train`, with settings as KEY=VALUE."""
+        overrides = [f"--set={s}" for s in (f"run.dir={directory}",) + settings]
+        return self.run("train", config, "--progress=none", *overrides, *options, ranks=ranks, code=code)
+
+    def state(self, directory, name="latest"):
+        """The checksum of all that defines the run; fails where the checkpoint is damaged."""
+        return json.loads(self.run("verify", "--json", checkpoint(directory, name)).out)["state"]
+
+    def same_run(self, a, b):
+        """Two runs that must have ended alike: parameters, state, and every recorded number."""
+        result = self.run("diff", checkpoint(a), checkpoint(b), code=None)
+        claim(result.code == 0 and "identical" in result.out, f"the parameters of {a} and {b} differ", result)
+        claim(self.state(a) == self.state(b), f"the states of {a} and {b} differ",
+              *state_differences(self.inside(checkpoint(a)), self.inside(checkpoint(b))))
+        claim_same_events(self.events(a), self.events(b), f"{a} and {b}")
+
+    def events(self, directory):
+        """metrics.jsonl without what depends on timing."""
+        with open(self.inside(directory, "metrics.jsonl")) as file:
+            events = [json.loads(line) for line in file]
+        for event in events:
+            event.pop("samples_per_second", None)
+        return events
+
+    def inside(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def write(self, name, text):
+        with open(self.inside(name), "w") as file:
+            file.write(text)
+        return name
+
+    def remove(self, *names):
+        for name in names:
+            shutil.rmtree(self.inside(name), ignore_errors=True)
+
+
+def checkpoint(directory, name="latest"):
+    return os.path.join(directory, "checkpoints", f"{name}.h5")
+
+
+def claim_same_events(a, b, who):
+    for first, second in zip(a, b):
+        claim(first == second, f"metrics.jsonl of {who} differ", first, second)
+    claim(len(a) == len(b), f"metrics.jsonl of {who} hold {len(a)} and {len(b)} events")
+
+
+def arrays(path):
+    """Every dataset of an HDF5 file by its path."""
+    found = {}
+    with h5py.File(path, "r") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def state_differences(a, b):
+    """For a person who reads the failure: which arrays of two checkpoints differ."""
+    first, second = arrays(a), arrays(b)
+    for name in sorted(set(first) | set(second)):
+        if name.startswith("provenance/"):
+            continue
+        x, y = first.get(name), second.get(name)
+        if x is None or y is None or np.asarray(x).tobytes() != np.asarray(y).tobytes():
+            yield f"  /{name} differs"
+
+
+def wait_for(condition, what, process=None, seconds=LONGEST):
+    """Waits until condition() is true; it is an error if the process ends before."""
+    end = time.monotonic() + seconds
+    while not condition():
+        claim(process is None or process.poll() is None, f"the run ended before {what}")
+        claim(time.monotonic() < end, f"{seconds} s without {what}")
+        time.sleep(0.01)
+
+
+def write_group(path, group, **datasets):
+    """Writes datasets (numpy arrays) as FILE:/GROUP."""
+    with h5py.File(path, "a") as file:
+        for name, values in datasets.items():
+            file[f"{group}/{name}"] = values
+
+
+def classes(samples, shape, count, seed=1):
+    """Images or vectors in `count` classes that a small network can tell apart."""
+    random = np.random.default_rng(seed)
+    y = random.integers(0, count, samples)
+    centres = np.random.default_rng(0).normal(size=(count,) + shape)
+    return (centres[y] + random.normal(size=(samples,) + shape)).astype(np.float32), y.astype(np.int32)
+
+
+@contextlib.contextmanager
+def opened():
+    """A Program for the script's arguments, in a folder that is removed at the end."""
+    if len(sys.argv) < 3:
+        sys.exit(f"usage: {sys.argv[0]} BUILD_DIR SOURCE_DIR")
+    with tempfile.TemporaryDirectory(prefix="lockstep-test-") as folder:
+        yield Program(sys.argv[1], sys.argv[2], folder)
+
+
+def main(test):
+    """Runs test(program); prints why it failed."""
+    try:
+        with opened() as program:
+            test(program)
+    except Failure as failure:
+        print(f"FAILED: {failure}", flush=True)
+        sys.exit(1)
