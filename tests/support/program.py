@@ -205,11 +205,16 @@ def opened():
         yield Program(sys.argv[1], sys.argv[2], folder)
 
 
-def main(test):
-    """Runs test(program); prints why it failed."""
-    try:
-        with opened() as program:
-            test(program)
-    except Failure as failure:
-        print(f"FAILED: {failure}", flush=True)
-        sys.exit(1)
+def main(prepare, *parts):
+    """Runs prepare(program), then each part(program); a part that fails does not keep the others from running."""
+    failures = 0
+    with opened() as program:
+        for part in (prepare,) + parts:
+            try:
+                part(program)
+            except Failure as failure:
+                say(f"FAILED: {part.__name__}: {failure}")
+                failures += 1
+                if part is prepare:
+                    break
+    sys.exit(1 if failures else 0)

@@ -156,23 +156,17 @@ def digits(program):
         say(f"digits: {ranks} ranks, {per_node} a node, {threads} threads each: the same bits as alone")
 
 
-def experiment(program, index, name, text):
-    stop = "" if "stop:" in text else "stop: {epochs: 1}\n"
-    config = program.write(f"experiment{index}.yaml", f"{text}{stop}run: {{dir: none, tensorboard: false}}\n")
-    program.train(config, f"e{index}r1")
-    losses = [e["loss"] for e in program.events(f"e{index}r1")]
-    claim(len(set(losses)) > 2 and None not in losses, f"{name}: the losses are {losses}")
-    for ranks in (2, 3, 5):
-        program.train(config, f"e{index}r{ranks}", "run.threads=1", ranks=ranks)
-        program.same_run(f"e{index}r1", f"e{index}r{ranks}")
-    say(f"{name}: the same bits on 1, 2, 3 and 5 ranks")
-
-
-def test(program):
-    make_data(program)
-    digits(program)
+def experiments(program):
     for index, (name, text) in enumerate(EXPERIMENTS):
-        experiment(program, index, name, text)
+        stop = "" if "stop:" in text else "stop: {epochs: 1}\n"
+        config = program.write(f"experiment{index}.yaml", f"{text}{stop}run: {{dir: none, tensorboard: false}}\n")
+        program.train(config, f"e{index}r1")
+        losses = [e["loss"] for e in program.events(f"e{index}r1")]
+        claim(len(set(losses)) > 2 and None not in losses, f"{name}: the losses are {losses}")
+        for ranks in (2, 3, 5):
+            program.train(config, f"e{index}r{ranks}", "run.threads=1", ranks=ranks)
+            program.same_run(f"e{index}r1", f"e{index}r{ranks}")
+        say(f"{name}: the same bits on 1, 2, 3 and 5 ranks")
 
 
-main(test)
+main(make_data, digits, experiments)
