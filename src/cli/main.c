@@ -59,8 +59,13 @@ static ls_status run_command(const cli_command *command, cli *c, void *settings)
     if (!command->parallel) return command->run(c, settings);
     LS_TRY(ls_comm_start(&options, &c->comm));
     ls_status status = command->run(c, settings);
+    /* Said while all ranks are still together: once one has left with its code, the launcher may end the others. */
+    if (ls_comm_first(c->comm)) ls_logger_failure(c->logger, status);
+    int code = ls_status_exit(status);
     ls_comm_finish(c->comm);
-    return status;
+    if (status == LS_OK) return LS_OK;
+    ls_status_free(status);
+    return ls_status_reported(code);
 }
 
 /* Says a failure once: at the first rank, unless a peer has said it. */
