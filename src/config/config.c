@@ -102,6 +102,8 @@ ls_status ls_config_parse(ls_pool *pool, const char *file, const char *bytes, si
     *out = (ls_experiment){0};
     ls_document *root = NULL;
     LS_TRY(ls_yaml_parse(pool, file, bytes, length, &root));
+    if (root->kind != LS_DOCUMENT_MAP)
+        return ls_document_fail(root->place, LS_ERR_CONFIG, "the configuration is no map of KEY: VALUE lines");
     for (size_t i = 0; i < count; i++) LS_TRY(apply_override(pool, root, overrides[i]));
     LS_TRY(resolve_document(pool, file, root));
     LS_TRY(ls_options_bind(ls_experiment_rows, NULL, root, pool, out));
