@@ -121,6 +121,9 @@ static ls_status open_other(opening *o, const ls_texts *paths, ls_place place, l
     double fraction = 0;
     if (paths->count == 0) return LS_OK;
     if (ls_data_fraction(paths, &fraction)) return split_off(o, fraction, data, out);
+    if (paths->count == 1 && ls_parse_real(paths->items[0], &fraction))
+        return ls_document_fail(place, LS_ERR_CONFIG, "%s: a fraction of the training set lies between 0 and 1, such as 0.2",
+                                paths->items[0]);
     LS_TRY(open_set(o, paths, place, 0, out));
     return ls_comm_agree(o->comm, check_fields(data->train, *out));
 }

@@ -146,7 +146,7 @@ bool ls_store_exists(ls_store *store, const char *path) {
     return here;
 }
 
-enum { MOST_NAMES = 12 };
+enum { SHOWN_NAMES = 12, MOST_NAMES = 256 };
 
 typedef struct names {
     size_t count;                /* of all */
@@ -173,9 +173,9 @@ static ls_status describe_group(ls_store *store, const char *group, const char *
                                    !listed      ? "is an array, not a group"
                                    : list.count ? "holds "
                                                 : "is empty");
-    for (size_t i = 0; status == LS_OK && i < list.count && i < MOST_NAMES; i++)
+    for (size_t i = 0; status == LS_OK && i < list.count && i < SHOWN_NAMES; i++)
         status = ls_text_add(text, "%s%s%s", i ? ", " : "", *parent ? "" : "/", list.items[i]);
-    if (status == LS_OK && list.count > MOST_NAMES) status = ls_text_add(text, ", ... (%zu in all)", list.count);
+    if (status == LS_OK && list.count > SHOWN_NAMES) status = ls_text_add(text, ", ... (%zu in all)", list.count);
     const char *near = missing ? ls_nearest(missing, (const char *const *)list.items) : NULL;
     if (status == LS_OK && near) status = ls_text_add(text, "; did you mean %s/%s?", parent, near);
     for (size_t i = 0; i < MOST_NAMES; i++) free(list.items[i]);
