@@ -292,6 +292,8 @@ typedef struct ls_loader ls_loader;
  * window.
  */
 ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) LS_MUST_USE;
+/** Refuses what ls_loader_create() would, and takes no memory of size. Local. */
+ls_status ls_loader_check(const ls_loader_plan *plan) LS_MUST_USE;
 void ls_loader_destroy(ls_loader *loader); /* collective */
 
 /**

@@ -118,6 +118,8 @@ ls_params *ls_model_params(ls_model *model);
  * mismatch is listed by name and shape, on any rank.
  */
 ls_status ls_model_initialise(const ls_model *model, size_t rank, size_t size, void *weights) LS_MUST_USE;
+/** Refuses what ls_model_initialise() would, and reads no values. Local. */
+ls_status ls_model_check_start(const ls_model *model) LS_MUST_USE;
 
 /* ---- run ---------------------------------------------------------------------------------------------------- */
 

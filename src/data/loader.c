@@ -269,6 +269,15 @@ static ls_status create_local(ls_loader *l, const ls_loader_plan *plan) {
     return begin_ahead(l);
 }
 
+static size_t batch_of(const ls_loader_plan *plan) {
+    return plan->batch ? plan->batch : plan->capacity * ls_comm_size(plan->comm);
+}
+
+ls_status ls_loader_check(const ls_loader_plan *plan) {
+    LS_TRY(check_fields(plan));
+    return ls__stream_check(plan->dataset, &plan->sampler, plan->cache, batch_of(plan));
+}
+
 ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) {
     *out = NULL;
     ls_loader *l = calloc(1, sizeof *l);
@@ -283,10 +292,9 @@ ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) {
         status = create_local(l, plan);
     }
     status = ls_comm_agree(plan->comm, status);
-    size_t batch = plan->batch ? plan->batch : plan->capacity * ls_comm_size(plan->comm);
     if (status == LS_OK)
-        status =
-            ls__stream_create(plan->dataset, &plan->sampler, plan->cache, batch, plan->comm, plan->log, &l->stream);
+        status = ls__stream_create(plan->dataset, &plan->sampler, plan->cache, batch_of(plan), plan->comm, plan->log,
+                                   &l->stream);
     if (status != LS_OK) {
         ls_loader_destroy(l);
         return status;

@@ -194,6 +194,14 @@ static ls_status take_memory(ls_stream *s, ls_logger *log, bool *possible) {
     return LS_OK;
 }
 
+ls_status ls__stream_check(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, size_t batch) {
+    bool possible = false;
+    ls_stream s = {.set = dataset, .sampler = *sampler};
+    ls_status status = plan(&s, cache ? cache : ls__node_bytes() / 4, batch, NULL, &possible);
+    free(s.offset);
+    return status;
+}
+
 ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, size_t batch,
                             ls_comm *comm, ls_logger *log, ls_stream **out) {
     *out = NULL;

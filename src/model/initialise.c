@@ -184,7 +184,7 @@ static ls_status initialise_one(const ls_model *model, const reader *r, size_t i
     return status;
 }
 
-/* This rank's share of the parameters that read `options` (NULL: no file). */
+/* This rank's share of the parameters that read `options` (NULL: no file). Without `weights` it only compares. */
 static ls_status initialise_from(const ls_model *model, const ls__from_options *options, size_t rank, size_t size,
                                  void *weights) {
     reader r = {.model = model, .options = options};
@@ -195,15 +195,14 @@ static ls_status initialise_from(const ls_model *model, const ls__from_options *
         LS_TRY(open_file(&r));
         status = compare_all(&r);
     }
-    for (size_t i = 0; status == LS_OK && i < ls_params_count(model->params); i++)
+    for (size_t i = 0; status == LS_OK && weights && i < ls_params_count(model->params); i++)
         if (i % size == rank && file_of(ls_params_at(model->params, i)) == options)
             status = initialise_one(model, options ? &r : NULL, i, weights);
     ls_store_close(r.store);
     return status;
 }
 
-ls_status ls_model_initialise(const ls_model *model, size_t rank, size_t size, void *weights) {
-    LS_TRY(initialise_from(model, NULL, rank, size, weights));
+static ls_status initialise_from_files(const ls_model *model, size_t rank, size_t size, void *weights) {
     for (size_t i = 0; i < ls_params_count(model->params); i++) {
         const ls__from_options *options = file_of(ls_params_at(model->params, i));
         bool seen = options == NULL;
@@ -213,4 +212,13 @@ ls_status ls_model_initialise(const ls_model *model, size_t rank, size_t size, v
                                ls_params_at(model->params, i)->init.place));
     }
     return LS_OK;
+}
+
+ls_status ls_model_initialise(const ls_model *model, size_t rank, size_t size, void *weights) {
+    LS_TRY(initialise_from(model, NULL, rank, size, weights));
+    return initialise_from_files(model, rank, size, weights);
+}
+
+ls_status ls_model_check_start(const ls_model *model) {
+    return initialise_from_files(model, 0, 1, NULL);
 }
