@@ -131,10 +131,8 @@ static void warn_of_small_norms(const ls_trainer *t) {
 ls_status ls_trainer_describe(ls_trainer *t, size_t ranks, size_t ranks_per_node, ls_text *out) {
     ls_microplan plan = t->plan;
     plan.ranks = ranks;
-    if (!ls_microplan_fits(&plan))
-        return LS_FAIL(LS_ERR_CONFIG,
-                       "%zu ranks cannot share a batch of %zu samples: at most %zu; or set microbatch: %zu", ranks,
-                       plan.batch, ls_microplan_count(&plan, plan.batch), ls_microplan_advice(plan.batch, ranks));
+    LS_TRY(ls__plan_check(&plan));
+    LS_TRY(ls_model_check_start(t->model));
     warn_of_small_norms(t);
     LS_TRY(describe_data(t, out));
     LS_TRY(ls_graph_print(ls_model_graph(t->model), out));

@@ -3,18 +3,22 @@
 
 #include "train/trainer.h"
 
+ls_feed_plan ls__evaluator_plan(const ls_trainer *t, const ls_dataset *dataset) {
+    return (ls_feed_plan){.model = t->model,
+                          .dataset = dataset,
+                          .train = t->data.train,
+                          .transforms = &t->transforms,
+                          .data = &t->experiment->data,
+                          .sampler = ls_sampler_sequential(&t->experiment->data, dataset),
+                          .rows = t->max_rows,
+                          .seed = t->experiment->seed,
+                          .comm = t->comm,
+                          .logger = t->logger};
+}
+
 ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset *dataset, ls_evaluator *out) {
     *out = (ls_evaluator){.set = set, .dataset = dataset};
-    ls_feed_plan plan = {.model = t->model,
-                         .dataset = dataset,
-                         .train = t->data.train,
-                         .transforms = &t->transforms,
-                         .data = &t->experiment->data,
-                         .sampler = ls_sampler_sequential(&t->experiment->data, dataset),
-                         .rows = t->max_rows,
-                         .seed = t->experiment->seed,
-                         .comm = t->comm,
-                         .logger = t->logger};
+    ls_feed_plan plan = ls__evaluator_plan(t, dataset);
     LS_TRY(ls__feed_create(&plan, &out->feed));
     LS_TRY(ls_exchange_create(t->comm, t->tally.sums, 1, &out->exchange));
     void *sums = NULL, *values = NULL;

@@ -97,39 +97,54 @@ static ls_status weight_scale(const ls_feed_plan *plan, double *scale) {
     return field == LS_NOT_FOUND ? LS_OK : ls_dataset_weight_scale(train, field, scale);
 }
 
-ls_status ls__feed_create(const ls_feed_plan *plan, ls_feed **out) {
-    *out = NULL;
+/* What the loader is asked for; `fields` has room for all slots. */
+static ls_status plan_loader(const ls_feed_plan *plan, ls_loader_field *fields, ls_loader_plan *out) {
     size_t slots = ls_model_slots(plan->model);
-    void *memory = NULL;
-    LS_TRY(ls_block_create(slots, sizeof(ls_loader_field), "a loader's fields", &memory));
-    ls_loader_field *fields = memory;
-    ls_status status = LS_OK;
-    for (size_t i = 0; i < slots && status == LS_OK; i++) {
+    double scale = 1;
+    for (size_t i = 0; i < slots; i++) {
         fields[i] = field_of_slot(plan, ls_model_slot(plan->model, i));
         if (fields[i].field == LS_NOT_FOUND)
-            status = LS_FAIL(LS_ERR_DATA, "%s has no dataset \"%s\", which the model reads",
-                             ls_dataset_name(plan->dataset), ls_model_slot(plan->model, i)->name);
+            return LS_FAIL(LS_ERR_DATA, "%s has no dataset \"%s\", which the model reads",
+                           ls_dataset_name(plan->dataset), ls_model_slot(plan->model, i)->name);
     }
+    LS_TRY(weight_scale(plan, &scale));
+    *out = (ls_loader_plan){.dataset = plan->dataset,
+                            .sampler = plan->sampler,
+                            .fields = fields,
+                            .field_count = slots,
+                            .augment = plan->augment ? &plan->data->augment : NULL,
+                            .seed = plan->seed,
+                            .weight_scale = scale,
+                            .capacity = plan->rows,
+                            .cache = plan->data->cache,
+                            .comm = plan->comm,
+                            .log = plan->logger};
+    return LS_OK;
+}
+
+ls_status ls__feed_check(const ls_feed_plan *plan) {
+    void *fields = NULL;
+    LS_TRY(ls_block_create(ls_model_slots(plan->model), sizeof(ls_loader_field), "a loader's fields", &fields));
+    ls_loader_plan loader;
+    ls_status status = plan_loader(plan, fields, &loader);
+    if (status == LS_OK) status = ls_loader_check(&loader);
+    ls_block_destroy(fields);
+    return status;
+}
+
+ls_status ls__feed_create(const ls_feed_plan *plan, ls_feed **out) {
+    *out = NULL;
+    void *fields = NULL;
+    LS_TRY(ls_block_create(ls_model_slots(plan->model), sizeof(ls_loader_field), "a loader's fields", &fields));
+    ls_loader_plan loader;
+    ls_status status = plan_loader(plan, fields, &loader);
     ls_feed *feed = status == LS_OK ? calloc(1, sizeof *feed) : NULL;
     if (status == LS_OK && !feed) status = LS_FAIL(LS_ERR_MEMORY, "no memory for a feed");
-    double scale = 1;
-    if (status == LS_OK) status = weight_scale(plan, &scale);
-    if (status == LS_OK) {
-        ls_loader_plan loader = {.dataset = plan->dataset,
-                                 .sampler = plan->sampler,
-                                 .fields = fields,
-                                 .field_count = slots,
-                                 .augment = plan->augment ? &plan->data->augment : NULL,
-                                 .seed = plan->seed,
-                                 .weight_scale = scale,
-                                 .capacity = plan->rows,
-                                 .cache = plan->data->cache,
-                                 .comm = plan->comm,
-                                 .log = plan->logger};
+    if (feed) {
         feed->model = plan->model;
         status = ls_loader_create(&loader, &feed->loader);
     }
-    ls_block_destroy(memory);
+    ls_block_destroy(fields);
     if (status != LS_OK) {
         ls__feed_destroy(feed);
         return status;

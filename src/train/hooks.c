@@ -8,6 +8,12 @@ const ls_hook *const ls__hooks[] = {
     &ls__hook_evaluate, &ls__hook_plateau, &ls__hook_record, &ls__hook_stop, &ls__hook_save, &ls__hook_display, NULL,
 };
 
+ls_status ls__hooks_check(const ls_trainer *t) {
+    for (size_t i = 0; ls__hooks[i]; i++)
+        if (ls__hooks[i]->check) LS_TRY(ls__hooks[i]->check(t));
+    return LS_OK;
+}
+
 ls_status ls__hooks_start(ls_trainer *t) {
     for (size_t i = 0; ls__hooks[i]; i++)
         if (ls__hooks[i]->start) LS_TRY(ls__hooks[i]->start(t, &t->hook_state[i]));

@@ -23,6 +23,9 @@ static ls_status make_folder(const char *path) {
         part[i] = '\0';
         if (mkdir(part, 0777) != 0 && errno != EEXIST)
             return LS_FAIL(LS_ERR_IO, "run.dir: %s cannot be made: %s", part, strerror(errno));
+        struct stat info;
+        if (stat(part, &info) != 0 || !S_ISDIR(info.st_mode))
+            return LS_FAIL(LS_ERR_IO, "run.dir: %s is there already, and is no directory", part);
     }
     return LS_OK;
 }
@@ -49,7 +52,14 @@ static ls_status prepare_folder(ls_trainer *t) {
     snprintf(path, sizeof path, "%s/stop", folder);
     if (unlink(path) == 0)
         ls_logger_say(t->logger, LS_LOG_WARNING, "removed %s, which ended the run before this one", path);
-    snprintf(path, sizeof path, "%s/config.yaml", folder);
+    return LS_OK;
+}
+
+/* Only once it is certain that the directory is this experiment's: another's configuration is not overwritten. */
+static ls_status write_configuration(const ls_trainer *t) {
+    char path[4096];
+    if (!ls_comm_first(t->comm)) return LS_OK;
+    snprintf(path, sizeof path, "%s/config.yaml", t->experiment->run.dir);
     return write_file(path, t->experiment->text);
 }
 
@@ -73,6 +83,7 @@ static ls_status start(ls_trainer *t, const ls_run_request *request) {
     bool resumed = false;
     LS_TRY(ls__trainer_resume(t, request, &resumed));
     if (!resumed) LS_TRY(initialise(t));
+    LS_TRY(ls_comm_agree(t->comm, write_configuration(t)));
     t->display = request->display;
     t->quiet = request->quiet;
     t->max_seconds = request->max_seconds;

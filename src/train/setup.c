@@ -123,16 +123,20 @@ static ls_status plan_batches(ls_trainer *t, size_t ranks) {
     if (micro > batch) micro = batch;
     t->plan = (ls_microplan){.batch = batch, .microbatch = micro, .ranks = ranks};
     t->steps_per_epoch = (t->samples + batch - 1) / batch;
-    if (ls_microplan_fits(&t->plan)) return LS_OK;
-    size_t most = ls_microplan_count(&t->plan, batch), advice = ls_microplan_advice(batch, ranks);
+    return ls__plan_check(&t->plan);
+}
+
+ls_status ls__plan_check(const ls_microplan *plan) {
+    if (ls_microplan_fits(plan)) return LS_OK;
+    size_t most = ls_microplan_count(plan, plan->batch), advice = ls_microplan_advice(plan->batch, plan->ranks);
     if (!advice)
-        return LS_FAIL(LS_ERR_CONFIG, "%zu ranks cannot share a batch of %zu samples: use at most %zu ranks", ranks,
-                       batch, batch);
+        return LS_FAIL(LS_ERR_CONFIG, "%zu ranks cannot share a batch of %zu samples: use at most %zu ranks",
+                       plan->ranks, plan->batch, plan->batch);
     return LS_FAIL(
         LS_ERR_CONFIG,
         "%zu ranks cannot share a batch of %zu samples cut into %zu micro-batches of %zu: set microbatch: %zu, "
         "or use at most %zu ranks",
-        ranks, batch, most, micro, advice, most);
+        plan->ranks, plan->batch, most, plan->microbatch, advice, most);
 }
 
 static void plan_end(ls_trainer *t) {
@@ -150,6 +154,36 @@ static size_t thread_count(const ls_trainer *t) {
     size_t cores = (size_t)CPU_COUNT(&mask), sharing = ls_comm_node_size(t->comm);
     /* A mask of fewer cores than ranks is this rank's own binding; a wider one is shared by the ranks of the node. */
     return cores > sharing ? cores / sharing : 1;
+}
+
+/* ---- feeds ---------------------------------------------------------------------------------------------------------
+ */
+
+static ls_feed_plan plan_training_feed(const ls_trainer *t) {
+    const ls_data_options *data = &t->experiment->data;
+    return (ls_feed_plan){.model = t->model,
+                          .dataset = t->data.train,
+                          .transforms = &t->transforms,
+                          .data = data,
+                          .sampler = ls_sampler_make(data, t->data.train, t->experiment->seed),
+                          .rows = t->max_rows,
+                          .augment = true,
+                          .seed = t->experiment->seed,
+                          .comm = t->comm,
+                          .logger = t->logger};
+}
+
+/* Also the sets that are looked at late: what is wrong with them is said before the work, not behind it. */
+static ls_status check_feeds(const ls_trainer *t) {
+    const ls_dataset *const others[] = {t->data.valid, t->data.test};
+    ls_feed_plan plan = plan_training_feed(t);
+    LS_TRY(ls__feed_check(&plan));
+    for (size_t i = 0; i < 2; i++) {
+        if (!others[i]) continue;
+        plan = ls__evaluator_plan(t, others[i]);
+        LS_TRY(ls__feed_check(&plan));
+    }
+    return LS_OK;
 }
 
 /* ---- create and destroy
@@ -170,7 +204,11 @@ static ls_status build(ls_trainer *t) {
     LS_TRY(ls_metrics_check(&t->experiment->metrics, (ls_target)first->target_kind, first->name));
     t->max_rows = ls_microplan_max_rows(&t->plan);
     plan_end(t);
-    return ls__transforms_create(&t->experiment->data, t->model, t->data.train, t->pool, &t->transforms);
+    LS_TRY(ls__transforms_create(&t->experiment->data, t->model, t->data.train, t->pool, &t->transforms));
+    LS_TRY(ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->max_rows, t->pool, &t->tally));
+    LS_TRY(ls__scores_create(t));
+    LS_TRY(ls__hooks_check(t));
+    return check_feeds(t);
 }
 
 ls_status ls_trainer_create(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger, ls_trainer **out) {
@@ -266,31 +304,20 @@ static ls_status create_state(ls_trainer *t) {
     LS_TRY(take(t, t->tally.values, sizeof(double), &t->epoch_values));
     LS_TRY(take(t, t->experiment->schedule.count, sizeof(ls_schedule_state), &t->state.schedules));
     ls_schedules_start(&t->experiment->schedule, t->state.schedules);
-    return ls__scores_create(t);
+    return LS_OK;
 }
 
 static ls_status create_feeds(ls_trainer *t) {
-    const ls_data_options *data = &t->experiment->data;
-    ls_feed_plan plan = {.model = t->model,
-                         .dataset = t->data.train,
-                         .transforms = &t->transforms,
-                         .data = data,
-                         .sampler = ls_sampler_make(data, t->data.train, t->experiment->seed),
-                         .rows = t->max_rows,
-                         .augment = true,
-                         .seed = t->experiment->seed,
-                         .comm = t->comm,
-                         .logger = t->logger};
+    ls_feed_plan plan = plan_training_feed(t);
     LS_TRY(ls__feed_create(&plan, &t->feed));
-    if (data->eval_train) LS_TRY(ls__evaluator_create(t, "train", t->data.train, &t->evaluator[t->evaluators++]));
+    if (t->experiment->data.eval_train)
+        LS_TRY(ls__evaluator_create(t, "train", t->data.train, &t->evaluator[t->evaluators++]));
     if (t->data.valid) LS_TRY(ls__evaluator_create(t, "valid", t->data.valid, &t->evaluator[t->evaluators++]));
     return LS_OK;
 }
 
 ls_status ls__trainer_allocate(ls_trainer *t) {
     LS_TRY(create_reducer(t));
-    LS_TRY(ls_comm_agree(
-        t->comm, ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->max_rows, t->pool, &t->tally)));
     LS_TRY(create_exchanges(t));
     LS_TRY(ls_comm_agree(t->comm, create_state(t)));
     return create_feeds(t);

@@ -54,6 +54,8 @@ typedef struct ls_feed_plan {
     ls_logger *logger;
 } ls_feed_plan;
 
+/* Refuses what ls__feed_create() would, and takes no memory of size. Local. */
+ls_status ls__feed_check(const ls_feed_plan *plan) LS_MUST_USE;
 /* Collective. */
 ls_status ls__feed_create(const ls_feed_plan *plan, ls_feed **out) LS_MUST_USE;
 void ls__feed_destroy(ls_feed *feed);
@@ -274,6 +276,8 @@ ls_status ls__model_build(const ls_experiment *experiment, const ls_dataset *dat
                           const ls_math *math, ls_precision precision, bool inference, ls_logger *logger,
                           ls_model **out) LS_MUST_USE;
 size_t ls__default_microbatch(size_t batch);
+/* Refuses more ranks than micro-batches, with what would do. */
+ls_status ls__plan_check(const ls_microplan *plan) LS_MUST_USE;
 /* The names of the slots that the reducer keeps: the optimizer's, and one for stop.gradient_norm. */
 size_t ls__slot_names(const ls_experiment *experiment, const char **names);
 
@@ -289,6 +293,7 @@ ls_status ls__trainer_step(ls_trainer *t) LS_MUST_USE;
 ls_status ls__epoch_gradient_norm(ls_trainer *t, double *norm) LS_MUST_USE;
 
 /* evaluate.c: loss and metrics of a whole set into evaluator->values. Collective. */
+ls_feed_plan ls__evaluator_plan(const ls_trainer *t, const ls_dataset *dataset);
 ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset *dataset,
                                ls_evaluator *out) LS_MUST_USE;
 void ls__evaluator_destroy(ls_evaluator *evaluator);
@@ -339,6 +344,8 @@ ls_status ls__restore_best(ls_trainer *t) LS_MUST_USE;
 typedef struct ls_hook {
     const char *name;
     const char *doc;
+    ls_status (*check)(
+        const ls_trainer *t); /* refuses what is configured and cannot be; before anything is made. Local */
     ls_status (*start)(ls_trainer *t, void **state);
     ls_status (*step)(ls_trainer *t, void *state); /* after every step; ls__epoch_ended() tells the last of an epoch */
     ls_status (*finish)(ls_trainer *t, void *state, const ls_summary *summary);
@@ -347,6 +354,7 @@ typedef struct ls_hook {
 
 extern const ls_hook *const ls__hooks[];
 
+ls_status ls__hooks_check(const ls_trainer *t) LS_MUST_USE;
 ls_status ls__hooks_start(ls_trainer *t) LS_MUST_USE;
 ls_status ls__hooks_step(ls_trainer *t) LS_MUST_USE;
 ls_status ls__hooks_finish(ls_trainer *t, const ls_summary *summary) LS_MUST_USE;

@@ -1,8 +1,7 @@
 /* Schedules with a memory see their metric at the end of an epoch. */
 #include "train/trainer.h"
 
-static ls_status start(ls_trainer *t, void **state) {
-    (void)state;
+static ls_status check(const ls_trainer *t) {
     const ls_choices *schedules = &t->experiment->schedule;
     for (size_t i = 0; i < schedules->count; i++) {
         const ls_schedule_type *type = ls_schedule_of(&schedules->items[i]);
@@ -28,4 +27,4 @@ static ls_status step(ls_trainer *t, void *state) {
 }
 
 const ls_hook ls__hook_plateau = {
-    .name = "plateau", .doc = "Shows schedules the metric that they watch.", .start = start, .step = step};
+    .name = "plateau", .doc = "Shows schedules the metric that they watch.", .check = check, .step = step};

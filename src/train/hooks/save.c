@@ -11,8 +11,7 @@ static bool is_small(const ls_trainer *t) {
     return (double)ls_saver_measure(ls_model_params(t->model), t->slot_count).file < small_state;
 }
 
-static ls_status start(ls_trainer *t, void **state) {
-    (void)state;
+static ls_status check(const ls_trainer *t) {
     return ls__score_check(t, ls__best_metric(t), (ls_place){0}, "checkpoint.best");
 }
 
@@ -61,4 +60,4 @@ static ls_status step(ls_trainer *t, void *state) {
     return LS_OK;
 }
 
-const ls_hook ls__hook_save = {.name = "save", .doc = "Makes checkpoints.", .start = start, .step = step};
+const ls_hook ls__hook_save = {.name = "save", .doc = "Makes checkpoints.", .check = check, .step = step};

@@ -4,8 +4,7 @@
 
 #include "train/trainer.h"
 
-static ls_status start(ls_trainer *t, void **state) {
-    (void)state;
+static ls_status check(const ls_trainer *t) {
     const ls_stop_options *stop = &t->experiment->stop;
     ls_place place = {0};
     if (stop->metric) LS_TRY(ls__score_check(t, t->stop_metric.name, place, "stop.metric"));
@@ -63,4 +62,4 @@ static ls_status step(ls_trainer *t, void *state) {
 }
 
 const ls_hook ls__hook_stop = {
-    .name = "stop", .doc = "Ends the run when a stop condition holds.", .start = start, .step = step};
+    .name = "stop", .doc = "Ends the run when a stop condition holds.", .check = check, .step = step};
