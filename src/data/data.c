@@ -82,8 +82,10 @@ static ls_status check_fields(const ls_dataset *train, const ls_dataset *set) {
 
 /* What train was split from lives on behind its parts. */
 static void keep_whole(ls_data *data) {
-    if (data->whole) data->middle = data->train;
-    else data->whole = data->train;
+    if (data->whole)
+        data->middle = data->train;
+    else
+        data->whole = data->train;
 }
 
 /* The fraction is one of the whole training set, also where another part has gone before. */
@@ -122,7 +124,8 @@ static ls_status open_other(opening *o, const ls_texts *paths, ls_place place, l
     if (paths->count == 0) return LS_OK;
     if (ls_data_fraction(paths, &fraction)) return split_off(o, fraction, data, out);
     if (paths->count == 1 && ls_parse_real(paths->items[0], &fraction))
-        return ls_document_fail(place, LS_ERR_CONFIG, "%s: a fraction of the training set lies between 0 and 1, such as 0.2",
+        return ls_document_fail(place, LS_ERR_CONFIG,
+                                "%s: a fraction of the training set lies between 0 and 1, such as 0.2",
                                 paths->items[0]);
     LS_TRY(open_set(o, paths, place, 0, out));
     return ls_comm_agree(o->comm, check_fields(data->train, *out));

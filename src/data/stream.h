@@ -27,7 +27,8 @@ typedef struct ls_stream ls_stream;
 ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, size_t batch,
                             ls_comm *comm, ls_logger *log, ls_stream **out) LS_MUST_USE;
 /** Refuses what ls__stream_create() would. Local. */
-ls_status ls__stream_check(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, size_t batch) LS_MUST_USE;
+ls_status ls__stream_check(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache,
+                           size_t batch) LS_MUST_USE;
 /** Collective over the node: ends the thread. */
 void ls__stream_destroy(ls_stream *stream);
 

@@ -104,7 +104,7 @@ static void what_does_not_fit_is_named(void **state) {
     support_write_arrays(
         support_path(folder, "named.h5"),
         (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y1", LS_DTYPE_I8, 1, {6}, y6}, {NULL}});
-    check_refused("none.h5:/train", LS_ERR_IO, "none.h5");
+    check_refused("none.h5:/train", LS_ERR_DATA, "none.h5");
     check_refused("z*.h5:/train", LS_ERR_CONFIG, "test.yaml:1:1: no file matches");
     check_refused("a.h5:/trian", LS_ERR_DATA, "train");
     check_refused("named.h5:/train", LS_ERR_DATA, "y1");
