@@ -278,6 +278,18 @@ ls_status ls_loader_check(const ls_loader_plan *plan) {
     return ls__stream_check(plan->dataset, &plan->sampler, plan->cache, batch_of(plan));
 }
 
+/* The most positions that a batch can have: what was said, or the largest share for every rank. */
+static ls_status agree_on_batch(const ls_loader_plan *plan, size_t *batch) {
+    ls_exchange *exchange = NULL;
+    LS_TRY(ls_exchange_create(plan->comm, 0, 1, &exchange));
+    ls_exchange_clear(exchange);
+    *ls_exchange_max(exchange, 0) = (double)batch_of(plan);
+    ls_status status = ls_exchange_run(exchange);
+    *batch = (size_t)*ls_exchange_max(exchange, 0);
+    ls_exchange_destroy(exchange);
+    return status;
+}
+
 ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) {
     *out = NULL;
     ls_loader *l = calloc(1, sizeof *l);
@@ -292,9 +304,11 @@ ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) {
         status = create_local(l, plan);
     }
     status = ls_comm_agree(plan->comm, status);
+    size_t batch = 0;
+    if (status == LS_OK) status = agree_on_batch(plan, &batch);
     if (status == LS_OK)
-        status = ls__stream_create(plan->dataset, &plan->sampler, plan->cache, batch_of(plan), plan->comm, plan->log,
-                                   &l->stream);
+        status =
+            ls__stream_create(plan->dataset, &plan->sampler, plan->cache, batch, plan->comm, plan->log, &l->stream);
     if (status != LS_OK) {
         ls_loader_destroy(l);
         return status;

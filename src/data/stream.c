@@ -228,6 +228,9 @@ ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler
 
 void ls__stream_destroy(ls_stream *stream) {
     if (!stream) return;
+    /* Others may still wait for what this rank's thread has to read. A failure to meet them leaves nothing to wait for.
+     */
+    if (stream->memory) ls_status_free(ls_comm_memory_barrier(stream->memory));
     end_thread(stream);
     ls_comm_memory_destroy(stream->memory);
     free(stream->offset);
@@ -238,6 +241,7 @@ void ls__stream_destroy(ls_stream *stream) {
  */
 
 ls_status ls__stream_seek(ls_stream *stream, uint32_t epoch, uint64_t position) {
+    LS_TRY(ls_comm_memory_barrier(stream->memory)); /* nobody waits any more for what this rank's thread has to read */
     end_thread(stream);
     LS_TRY(ls_comm_memory_barrier(stream->memory));
     stream->here.count = 0;

@@ -214,6 +214,29 @@ static void streamed_data_are_the_same(void **state) {
         for (size_t i = 0; i < 3; i++) check_epochs(caches[c], shuffles[i], i == 1 && c == 1);
 }
 
+/* Ranks that say different things about the batch still come to one conclusion. */
+static void capacities_may_differ(void **state) {
+    (void)state;
+    ls_data_options options = options_for("6500", "block");
+    ls_data data = open_data(&options);
+    ls_loader_field fields[] = {{.field = ls_dataset_find(data.train, "x")}};
+    ls_loader_plan plan = {.dataset = data.train,
+                           .sampler = ls_sampler_make(&options, data.train, 1),
+                           .fields = fields,
+                           .field_count = 1,
+                           .capacity = 5 + 9 * ls_comm_rank(comm),
+                           .cache = options.cache,
+                           .comm = comm};
+    ls_loader *loader = NULL;
+    ls_batch batch;
+    assert_works(ls_loader_create(&plan, &loader));
+    assert_works(ls_loader_seek(loader, 0, 0));
+    assert_works(ls_loader_fill(loader, 0, 3, 5, &batch));
+    for (size_t i = 0; i < 5; i++) assert_true(((float *)batch.field[0])[i * FEATURES] == x_at(batch.sample[i], 0));
+    ls_loader_destroy(loader);
+    ls_data_close(&data);
+}
+
 static void a_cache_below_a_window_is_refused(void **state) {
     (void)state;
     ls_data_options options = options_for("2kB", "block");
@@ -395,6 +418,7 @@ int main(void) {
         cmocka_unit_test(every_rank_sees_every_sample),
         cmocka_unit_test(each_sample_comes_once_an_epoch),
         cmocka_unit_test(streamed_data_are_the_same),
+        cmocka_unit_test(capacities_may_differ),
         cmocka_unit_test(a_cache_below_a_window_is_refused),
         cmocka_unit_test(a_bad_number_is_named_by_all_alike),
         cmocka_unit_test(statistics_have_the_bits_of_the_definition),
