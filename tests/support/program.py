@@ -181,6 +181,21 @@ def wait_for(condition, what, process=None, seconds=LONGEST):
         time.sleep(0.01)
 
 
+def ranks_of(process):
+    """The program's processes below mpirun: {rank: pid}."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
+            with open(f"/proc/{int(entry)}/stat") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+            if parent != process.pid:
+                continue
+            with open(f"/proc/{entry}/environ", "rb") as file:
+                variables = dict(v.partition(b"=")[::2] for v in file.read().split(b"\0"))
+            found[int(variables[b"OMPI_COMM_WORLD_RANK"])] = int(entry)
+    return found
+
+
 def write_group(path, group, **datasets):
     """Writes datasets (numpy arrays) as FILE:/GROUP."""
     with h5py.File(path, "a") as file:

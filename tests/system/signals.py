@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""What a run does when it is told something from outside, or when a rank falls silent.
+
+USR1 saves and goes on; USR2, TERM without a launcher, and the file `stop` save and end with 75; a rank that is stopped ends
+the job at the deadline, named. Whatever it was, the run then goes on to the same end as an undisturbed one.
+"""
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+from program import arrays, checkpoint, claim, main, ranks_of, say, wait_for  # noqa: E402
+
+# Endless but for a signal, and without a checkpoint but for one.
+CONFIG = """
+data: {train: "configs/digits.h5:/train", preprocess: standardize}
+model: [{dense: {units: 64}}, tanh, {dropout: {rate: 0.1}}, {dense: {units: 10}}]
+loss: cross_entropy
+batch: 24
+microbatch: 4
+optimizer: {sgd: {learning_rate: 0.01, momentum: 0.9}}
+stop: {epochs: 1000000}
+checkpoint: {every: 1000000ep}
+run: {dir: none, tensorboard: false}
+"""
+
+
+def begin(program, directory, *settings, ranks=None):
+    """A run that has made its first steps."""
+    words = [f"--set={s}" for s in (f"run.dir={directory}",) + settings]
+    process = program.start("train", "config.yaml", "--progress=none", *words, ranks=ranks)
+    journal = program.inside(directory, "metrics.jsonl")
+    wait_for(lambda: os.path.exists(journal) and os.path.getsize(journal) > 0, f"first steps of {directory}", process)
+    return process
+
+
+def step_of(program, directory):
+    return int(arrays(program.inside(checkpoint(directory)))["state/step"])
+
+
+def claim_goes_on(program, directory, ranks):
+    """Continued for a few steps it is the undisturbed run."""
+    last = f"stop.steps={step_of(program, directory) + 20}"
+    program.train("config.yaml", directory, last, ranks=ranks)
+    program.train("config.yaml", directory + "_alone", last)
+    program.same_run(directory, directory + "_alone")
+
+
+def prepare(program):
+    os.symlink(os.path.join(program.source, "configs"), program.inside("configs"))
+    program.write("config.yaml", CONFIG)
+
+
+def usr1_and_usr2(program):
+    process = begin(program, "usr", ranks=2)
+    latest = program.inside(checkpoint("usr"))
+    claim(not os.path.exists(latest), "a checkpoint was made before it was asked for")
+    process.send_signal(signal.SIGUSR1)
+    wait_for(lambda: os.path.exists(latest), "a checkpoint after USR1", process)
+    saved = step_of(program, "usr")
+    time.sleep(0.2)
+    claim(process.poll() is None, "USR1 ended the run")
+    process.send_signal(signal.SIGUSR2)
+    result = program.finish(process)
+    claim(result.code == 75, "USR2 does not end the run with 75", result)
+    stopped = step_of(program, "usr")
+    claim(stopped > saved, f"after USR1 at step {saved} nothing was done until USR2 at step {stopped}", result)
+    claim(not result.errors, "a wish is reported as an error", result)
+    claim_goes_on(program, "usr", 3)
+    say(f"USR1 saved at step {saved} and went on; USR2 saved at step {stopped} and ended with 75")
+
+
+def alone(program):
+    """Without a launcher, TERM and INT are wishes as well."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        name = signal.Signals(number).name
+        process = begin(program, name)
+        process.send_signal(number)
+        result = program.finish(process)
+        claim(result.code == 75, f"{name} does not end the run with 75", result)
+        claim_goes_on(program, name, 2)
+        say(f"{name} to a run on one rank: saved, 75")
+
+
+def stop_file(program):
+    process = begin(program, "file", ranks=3)
+    open(program.inside("file/stop"), "w").close()
+    result = program.finish(process)
+    claim(result.code == 75, "the file stop does not end the run with 75", result)
+    claim_goes_on(program, "file", 2)
+    claim(not os.path.exists(program.inside("file/stop")), "the file stop is still there")
+    say("the file stop: saved, 75, and gone when the run goes on")
+
+
+def silent_rank(program):
+    for silent in (1, 0):
+        directory = f"silent{silent}"
+        process = begin(program, directory, "run.deadline=3s", "checkpoint.every=100st", ranks=3)
+        wait_for(lambda: os.path.exists(program.inside(checkpoint(directory))), "a checkpoint", process)
+        pid = ranks_of(process)[silent]
+        os.kill(pid, signal.SIGSTOP)
+        result = program.finish(process)
+        claim(result.code == 1, "a silent rank does not end the job with 1", result)
+        claim(result.errors and f"rank {silent}" in result.err, f"rank {silent} is not named", result)
+        claim(len(result.errors) == 1, f"{len(result.errors)} errors are reported", result)
+        claim_goes_on(program, directory, 2)
+        say(f"rank {silent} stopped: named at the deadline, exit code 1, and the run goes on from its checkpoint")
+
+
+main(prepare, usr1_and_usr2, alone, stop_file, silent_rank)
