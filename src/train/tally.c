@@ -11,12 +11,18 @@ static ls_status take(ls_pool *pool, size_t count, size_t size, void *out) {
     return LS_OK;
 }
 
+/* loss.LAYER, and loss.LAYER.LOSS where several losses judge the layer. */
 static ls_status name_losses(ls_tally *tally, ls_pool *pool) {
     size_t losses = ls_model_losses(tally->model);
     tally->losses = losses > 1 ? losses : 0;
     tally->names[0] = "loss";
-    for (size_t i = 0; i < tally->losses; i++)
-        LS_TRY(ls_pool_format(pool, &tally->names[1 + i], "loss.%s", ls_model_loss_at(tally->model, i)->of));
+    for (size_t i = 0; i < tally->losses; i++) {
+        const ls_model_loss *loss = ls_model_loss_at(tally->model, i);
+        size_t judges = 0;
+        for (size_t k = 0; k < losses; k++) judges += strcmp(ls_model_loss_at(tally->model, k)->of, loss->of) == 0;
+        LS_TRY(ls_pool_format(pool, &tally->names[1 + i], "loss.%s%s%s", loss->of, judges > 1 ? "." : "",
+                              judges > 1 ? loss->name : ""));
+    }
     tally->sums = tally->values = 1 + tally->losses;
     return LS_OK;
 }
