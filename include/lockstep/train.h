@@ -135,7 +135,7 @@ ls_status ls_trainer_describe(ls_trainer *trainer, size_t ranks, size_t ranks_pe
 
 /**
  * Floating-point operations that a step costs per sample: forward, and as much again for each gradient that backward
- * gives (of an operator's inputs, and of its parameters). Local.
+ * gives (of an operator's inputs, and of its parameters). After ls_trainer_run(), which plans backward. Local.
  */
 double ls_trainer_flops(const ls_trainer *trainer);
 

@@ -92,7 +92,9 @@ static ls_status word_refusal(const cli_command *command, const struct argp_opti
     for (size_t t = 0; t < 2; t++)
         for (const struct argp_option *o = tables[t]; o && (o->name || o->doc) && count < 63; o++)
             if (o->name) names[count++] = o->name;
-    const char *bare = word + strspn(word, "-");
+    char bare[64]; /* "--output=x" without dashes and value */
+    const char *start = word + strspn(word, "-");
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(start, "="), start);
     for (size_t i = 0; i < count; i++)
         if (strcmp(names[i], bare) == 0)
             return LS_FAIL(LS_ERR_USAGE, "%s needs a value; see \"lockstep %s --help\"", word, command->name);

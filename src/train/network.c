@@ -26,7 +26,7 @@ const ls_choice *ls__judging_loss(const ls_experiment *experiment, const ls_mode
     return NULL;
 }
 
-ls_status ls__units_restore(const ls_experiment *experiment, const ls_model *model, const ls_items *items,
+ls_status ls__units_restore(const ls_experiment *experiment, ls_model *model, const ls_items *items,
                             ls_preprocess **out) {
     *out = NULL;
     const ls_choice *loss = ls__judging_loss(experiment, model), *choice = &experiment->data.preprocess_y;
@@ -34,8 +34,7 @@ ls_status ls__units_restore(const ls_experiment *experiment, const ls_model *mod
         return LS_OK;
     const ls_loss_options *common = loss->common;
     const char *target = common->target ? common->target : "y";
-    ls_shape shape;
-    (void)ls_model_output(model, &shape);
+    ls_shape shape = ls_graph_at(ls_model_graph(model), ls_model_output_node(model))->shape;
     LS_TRY(ls_preprocess_create(choice, shape, out));
     ls_transforms one = {1, &target, out};
     ls_status status = ls_preprocess_is_identity(*out) ? LS_OK : ls__transforms_restore(&one, items);

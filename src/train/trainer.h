@@ -309,7 +309,7 @@ ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data,
 /* network.c: the loss that judges the last layer's output, or NULL; and what undoes preprocess_y on it: NULL where
  * nothing. */
 const ls_choice *ls__judging_loss(const ls_experiment *experiment, const ls_model *model);
-ls_status ls__units_restore(const ls_experiment *experiment, const ls_model *model, const ls_items *items,
+ls_status ls__units_restore(const ls_experiment *experiment, ls_model *model, const ls_items *items,
                             ls_preprocess **out) LS_MUST_USE;
 
 /* Scores: set one, find one (NULL: no such name), and the names there are, for messages. */

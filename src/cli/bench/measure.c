@@ -26,7 +26,7 @@ static size_t choose_samples(const cli_network *network, size_t batch, size_t st
     return batch * (steps < most ? steps : most ? most : 1);
 }
 
-/* The best of training is what a run saves beside its end; the first epoch's end is late enough to be rare. */
+/* One checkpoint, at the end: what is measured is training. */
 static ls_status write_experiment(const cli_bench_plan *plan, const cli_bench_result *r, const char *data,
                                   const char *run, ls_text *out) {
     LS_TRY(ls_text_add(out, "data:\n  train: "));
@@ -56,8 +56,8 @@ static ls_status train(cli *c, const ls_experiment *experiment, cli_bench_result
     ls_run_request request = {.resume = LS_RESUME_NEVER, .display = LS_DISPLAY_NONE, .quiet = true};
     LS_TRY(ls_comm_agree(c->comm, cli_create_logger(c, LS_LOG_WARNING, ls_comm_first(c->comm), &logger)));
     ls_status status = ls_trainer_create(experiment, c->comm, logger, &trainer);
-    if (status == LS_OK) r->flops = ls_trainer_flops(trainer);
     if (status == LS_OK) status = ls_trainer_run(trainer, &request, &outcome);
+    if (status == LS_OK) r->flops = ls_trainer_flops(trainer);
     ls_trainer_destroy(trainer);
     ls_logger_destroy(logger);
     return status;

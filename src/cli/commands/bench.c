@@ -175,7 +175,7 @@ static ls_status run_networks(cli *c, const settings *s, const char *folder, ben
     bool tells = ls_comm_first(c->comm) && !c->json;
     cli_bench_plan plan = {.folder = folder,
                            .peak = b->peak,
-                           .seconds = s->quick ? 0.3 : 2,
+                           .seconds = s->quick ? 0.15 : 2,
                            .rank_samples = s->samples,
                            .threads = s->threads};
     if (tells) print_machine(c, b);

@@ -1,0 +1,530 @@
+#!/usr/bin/env python3
+"""The program's commands as a user meets them: what they do, what they refuse, in which words and with which exit code.
+
+usage: commands.py BUILD_DIR SOURCE_DIR
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import h5py
+    import numpy
+except ImportError:
+    print("skipped: python3-h5py is not installed")
+    sys.exit(77)
+
+PROGRAM = os.path.join(os.path.abspath(sys.argv[1]), "lockstep")
+RANKS = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+         "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "OMPI_MCA_hwloc_base_binding_policy": "none"}
+USAGE, DATA, NUMERIC, IO, STOPPED = 64, 2, 3, 74, 75
+
+
+class Problem(Exception):
+    pass
+
+
+def check(condition, words):
+    if not condition:
+        raise Problem(words)
+
+
+def command(arguments, ranks):
+    return (["mpirun", "--quiet", "-n", str(ranks)] if ranks else []) + [PROGRAM] + [str(a) for a in arguments]
+
+
+def lockstep(*arguments, code=0, says=None, ranks=0, path=None):
+    """Runs the program; returns what it printed. `says`: words that must be on either stream."""
+    environment = dict(os.environ, **RANKS)
+    if path is not None:
+        environment["PATH"] = path
+    done = subprocess.run(command(arguments, ranks), capture_output=True, text=True, timeout=300, env=environment)
+    told = f"lockstep {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    check(done.returncode == code, f"expected exit {code}; {told}")
+    for words in [says] if isinstance(says, str) else says or []:
+        check(words in done.stdout + done.stderr, f"expected \"{words}\"; {told}")
+    if code and code not in (1, STOPPED):
+        check(done.stderr.count("lockstep: error:") == 1, f"expected one error; {told}")
+    return done.stdout
+
+
+# ---- what the tests work on ----
+
+CLASSIFY = """
+data: {train: "set.h5:/train", valid: "set.h5:/valid", preprocess: standardize}
+model: [{dense: {units: 16}}, relu, {dense: {units: 3}}]
+loss: cross_entropy
+metrics: [accuracy]
+batch: 20
+microbatch: 5
+optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}
+stop: {epochs: 4}
+run: {dir: RUN, tensorboard: false}
+"""
+REGRESS = """
+data: {train: "set.h5:/train", y: price, preprocess: standardize, preprocess_y: standardize}
+model: [{dense: {units: 16}}, tanh, {dense: {units: 2}}]
+loss: mse
+batch: 20
+microbatch: 5
+optimizer: {adam: {learning_rate: 0.02}}
+stop: {epochs: 30}
+run: {dir: RUN, tensorboard: false}
+"""
+LABEL = REGRESS.replace("y: price", "y: tags").replace(", preprocess_y: standardize", "").replace("mse", "binary_cross_entropy")
+
+
+def make_data():
+    draw = numpy.random.default_rng(5)
+    with h5py.File("set.h5", "w") as file:
+        for name, samples in ("train", 200), ("valid", 47):
+            x = draw.normal(3, 2, (samples, 6)).astype("f4")
+            group = file.create_group(name)
+            group["x"] = x
+            group["y"] = (x[:, 0] > 3).astype("i4") + (x[:, 1] > 4).astype("i4")
+            group["price"] = (1000 + 50 * x[:, :2]).astype("f4")
+            group["tags"] = (x[:, :2] > 3).astype("f4")
+        file.create_group("new")["x"] = file["valid/x"][:]
+
+
+def write_config(name, text):
+    with open(f"{name}.yaml", "w") as file:
+        file.write(text.replace("RUN", f"runs/{name}"))
+    return f"{name}.yaml"
+
+
+def prepare():
+    make_data()
+    for name, text in ("classify", CLASSIFY), ("regress", REGRESS), ("label", LABEL):
+        lockstep("train", "-q", write_config(name, text))
+
+
+def checkpoint(name, which="latest"):
+    return f"runs/{name}/checkpoints/{which}.h5"
+
+
+def forward(path, x, activation):
+    """The two dense layers of a checkpoint, in numpy."""
+    with h5py.File(path) as file:
+        mean, deviation = file["statistics/x/mean"][:], file["statistics/x/deviation"][:]
+        a = (x - mean) / deviation
+        first, second = file["parameters/dense_1"], file["parameters/dense_2"]
+        return activation(a @ first["weight"][:].T + first["bias"][:]) @ second["weight"][:].T + second["bias"][:]
+
+
+def close(a, b, what):
+    error = numpy.abs(a - b).max()
+    check(a.shape == b.shape and error < 1e-4 * max(1, numpy.abs(b).max()), f"{what}: {a.shape}, off by {error}")
+
+
+# ---- the command line itself ----
+
+def help_is_printed_once():
+    for words in (["--help"], ["help"], []):
+        text = lockstep(*words, code=0 if words else USAGE)
+    text = lockstep("--help")
+    for name in ("train check eval predict info verify diff average export import repack plot status stop sweep bench "
+                 "config").split():
+        check(re.search(rf"^  {name} ", text, re.M), f"--help does not list {name}")
+        own = lockstep(name, "--help", says=f"lockstep {name}")
+        check(own.count("Usage:") == 1, f"{name} --help has no usage")
+    for words in ["--help"], ["train", "--help"], ["predict", "--help"], ["--version"]:
+        alone, both = lockstep(*words), lockstep(*words, ranks=2)
+        check(alone == both, f"{words} under mpirun is not printed once")
+
+
+def words_that_nobody_knows_are_refused():
+    lockstep("trian", code=USAGE, says='did you mean "train"')
+    lockstep("frobnicate", code=USAGE, says="see lockstep --help")
+    lockstep("predict", "--ouput=x", code=USAGE, says="did you mean --output")
+    lockstep("sweep", "a.yaml", "--vary", code=USAGE, says="--vary needs a value")
+    lockstep("trian", code=USAGE, says='did you mean "train"', ranks=2)
+    lockstep("eval", "--color=red", "x", code=USAGE, says="allowed are auto, always, never")
+    for words, says in ((["predict"], "which checkpoint"), (["predict", "a"], "which data"),
+                        (["predict", "a", "b"], "where to"), (["predict", "a", "b", "c"], 'unexpected argument "c"'),
+                        (["average", "a", "-o", "b"], "two checkpoints or more"), (["average", "a", "b"], "where to"),
+                        (["export"], "which format"), (["export", "onx"], 'did you mean "onnx"'),
+                        (["export", "onnx"], "which checkpoint"), (["export", "onnx", "a"], "where to"),
+                        (["plot"], "which run"), (["plot", "r", "-o", "a.pdf"], "ends with .svg or .png"),
+                        (["status"], "which run"), (["stop"], "which run"), (["sweep"], "which configuration"),
+                        (["sweep", "a.yaml"], "nothing to vary"), (["sweep", "a.yaml", "--seeds=0"], "from 1"),
+                        (["sweep", "a.yaml", "--folds=1"], "from 2"), (["bench", "--samples=none"], "from 1 to"),
+                        (["diff", "a"], "two checkpoints"), (["info"], "which file"), (["verify"], "which checkpoint"),
+                        (["config", "a"], "lockstep check"), (["train"], "which configuration")):
+        lockstep(*words, code=USAGE, says=says)
+
+
+def mistakes_have_their_exit_codes():
+    lockstep("train", "none.yaml", code=DATA, says="none.yaml")
+    bad = write_config("bad", CLASSIFY.replace("units: 16", "unts: 16"))
+    lockstep("train", bad, code=DATA, says=["bad.yaml:3:", 'did you mean "units"'])
+    lockstep("check", bad, code=DATA, says="bad.yaml:3:")
+    check(not os.path.exists("runs/bad"), "a bad configuration made a directory")
+    lockstep("train", "-q", write_config("wild", CLASSIFY), "--set", "optimizer.sgd.learning_rate=1e6", code=NUMERIC,
+             says=["step", "not finite"])
+    lockstep("info", "none.h5", code=IO, says="none.h5")
+    lockstep("verify", "none.h5", code=IO, says="none.h5")
+    lockstep("info", "classify.yaml", code=DATA, says="classify.yaml")
+    lockstep("eval", "set.h5", code=DATA, says="set.h5")
+    lockstep("predict", "set.h5", "set.h5:/new", "-o", "p.h5", code=DATA, says="set.h5")
+
+
+# ---- looking at files ----
+
+def files_are_told_and_compared():
+    text = lockstep("info", checkpoint("classify"))
+    check("/parameters/dense_1/weight" in text and "(16, 6)" in text, "info does not list the first weight")
+    arrays = json.loads(lockstep("info", checkpoint("classify"), "--json"))["arrays"]
+    weight = [a for a in arrays if a["path"] == "/parameters/dense_1/weight"][0]
+    check(weight["shape"] == [16, 6] and weight["type"] == "float32", f"info --json: {weight}")
+    check("dense" in lockstep("info", "--config", checkpoint("classify")), "info --config does not print it")
+    check(json.loads(lockstep("verify", checkpoint("classify"), "--json"))["intact"], "verify: not intact")
+    lockstep("verify", "set.h5", code=DATA, says="checksums")
+
+    shutil.copy(checkpoint("classify"), "hurt.h5")
+    with h5py.File("hurt.h5") as file:
+        place = file["parameters/dense_1/weight"].id.get_offset()
+    with open("hurt.h5", "r+b") as file:
+        file.seek(place)
+        byte = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte[0] ^ 1]))
+    lockstep("verify", "hurt.h5", code=IO, says="/parameters/dense_1/weight")
+
+    lockstep("diff", checkpoint("classify"), checkpoint("classify"), says="identical")
+    lockstep("diff", checkpoint("classify"), "hurt.h5", code=1, says="/parameters/dense_1/weight")
+    told = json.loads(lockstep("diff", checkpoint("classify"), "hurt.h5", "--json", code=1))
+    check(told["differing"] == 1 and not told["identical"], f"diff --json: {told}")
+
+
+def keys_are_explained():
+    lockstep("config", "--explain", "optimizer.sgd.momentum", says="momentum")
+    lockstep("config", "--explain", "optimizer.sgd.momentm", code=USAGE, says="momentum")
+    check(len(lockstep("config", "--reference").splitlines()) > 100, "the reference is short")
+
+
+def tables_are_imported():
+    with open("table.csv", "w") as file:
+        file.write("a,b,kind\n" + "".join(f"{i},{i * 0.5},{'odd' if i % 2 else 'even'}\n" for i in range(20)))
+    lockstep("import", "csv", "table.csv", "--target=kind", "-o", "table.h5")
+    with h5py.File("table.h5") as file:
+        check(file["train/x"].shape == (20, 2) and list(file["train/y"][:4]) in ([0, 1, 0, 1], [1, 0, 1, 0]),
+              "the imported table is another one")
+    with open("table.csv", "a") as file:
+        file.write("1,two,odd\n")
+    lockstep("import", "csv", "table.csv", "--target=kind", "-o", "bad.h5", code=DATA, says=["table.csv:22", "two"])
+    check(not os.path.exists("bad.h5"), "a failed import left a file")
+    lockstep("import", "csv", "none.csv", "-o", "bad.h5", code=IO, says="none.csv")
+    lockstep("import", "cvs", "table.csv", "-o", "bad.h5", code=USAGE, says='did you mean "csv"')
+
+
+# ---- a checkpoint put to use ----
+
+def evaluations_are_those_of_training():
+    values = json.loads(lockstep("eval", checkpoint("classify"), "set.h5:/valid", "--json"))
+    with open("runs/classify/report.json") as file:
+        final = json.load(file)["final"]["valid"]
+    check(values["samples"] == 47 and values["loss"] == final["loss"] and values["accuracy"] == final["accuracy"],
+          f"eval: {values}, the report {final}")
+    check(json.loads(lockstep("eval", checkpoint("classify"), "--json")) == values, "eval without data")
+    check(json.loads(lockstep("eval", checkpoint("classify"), "set.h5:/valid", "--json", ranks=3)) == values, "eval, 3 ranks")
+    lockstep("eval", checkpoint("classify"), "set.h5:/vlid", code=DATA, says="valid")
+
+
+def classes_are_predicted():
+    with h5py.File("set.h5") as file:
+        x = file["new/x"][:]
+    lockstep("predict", checkpoint("classify"), "set.h5:/new", "-o", "p1.h5", says="47 samples")
+    lockstep("predict", checkpoint("classify"), "set.h5:/valid", "-o", "with-y.h5")
+    for ranks in 2, 3:
+        lockstep("predict", checkpoint("classify"), "set.h5:/new", "-o", f"p{ranks}.h5", ranks=ranks)
+    logits = forward(checkpoint("classify"), x, lambda z: numpy.maximum(z, 0))
+    with h5py.File("p1.h5") as file:
+        close(file["prediction"][:], logits, "prediction")
+        softmax = numpy.exp(logits - logits.max(1, keepdims=True))
+        close(file["probability"][:], softmax / softmax.sum(1, keepdims=True), "probability")
+        check((file["class"][:] == logits.argmax(1)).all(), "class is not the largest logit")
+    with open("p1.h5", "rb") as one:
+        content = one.read()
+    for name in "p2.h5", "p3.h5", "with-y.h5":
+        with open(name, "rb") as other:
+            check(content == other.read(), f"p1.h5 and {name} differ")
+    lockstep("verify", "p1.h5", says="intact")
+
+
+def values_are_predicted_in_their_units():
+    with h5py.File("set.h5") as file:
+        x, price = file["valid/x"][:], file["valid/price"][:]
+    lockstep("predict", checkpoint("regress"), "set.h5:/new", "-o", "price.h5")
+    with h5py.File(checkpoint("regress")) as file:
+        mean, deviation = file["statistics/y/mean"][:], file["statistics/y/deviation"][:]
+    with h5py.File("price.h5") as file:
+        check(sorted(k for k in file if k != "checksums") == ["prediction"], "values have no classes")
+        close(file["prediction"][:], forward(checkpoint("regress"), x, numpy.tanh) * deviation + mean, "prices")
+        check(numpy.abs(file["prediction"][:] - price).mean() < 40, "the predictions are far off")
+
+
+def labels_are_predicted():
+    with h5py.File("set.h5") as file:
+        x = file["valid/x"][:]
+    lockstep("predict", checkpoint("label"), "set.h5:/new", "-o", "tags.h5")
+    logits = forward(checkpoint("label"), x, numpy.tanh)
+    with h5py.File("tags.h5") as file:
+        close(file["probability"][:], 1 / (1 + numpy.exp(-logits)), "probability of labels")
+        check(((file["class"][:] == 1) == (file["probability"][:] > 0.5)).all(), "class of labels")
+
+
+def predictions_are_refused_where_they_cannot_be():
+    with h5py.File("narrow.h5", "w") as file:
+        file["x"] = numpy.zeros((3, 5), "f4")
+    lockstep("predict", checkpoint("classify"), "narrow.h5:/", "-o", "no.h5", code=DATA, says="dense_1")
+    lockstep("predict", checkpoint("classify"), "none.h5:/x", "-o", "no.h5", code=DATA, says="none.h5")
+    lockstep("predict", checkpoint("classify"), "set.h5:/new", "-o", "none/no.h5", code=IO, says="none/")
+    lockstep("predict", checkpoint("classify"), "set.h5:/new", "-o", "none/no.h5", code=IO, says="none/", ranks=2)
+    check(not os.path.exists("no.h5"), "a refused prediction left a file")
+
+
+def checkpoints_are_averaged():
+    steps = sorted(n for n in os.listdir("runs/classify/checkpoints") if n.startswith("step-"))
+    inputs = [f"runs/classify/checkpoints/{n}" for n in steps[-2:]]
+    lockstep("average", *inputs, "-o", "mean.h5", says="2 checkpoints")
+    with h5py.File("mean.h5") as mean, h5py.File(inputs[0]) as a, h5py.File(inputs[1]) as b:
+        for name in "parameters/dense_1/weight", "parameters/dense_2/bias":
+            half = ((a[name][:].astype("f8") + b[name][:]) / 2).astype("f4")
+            check((mean[name][:] == half).all(), f"{name} is not the mean")
+        check("optimizer" not in mean, "an average has no state of an optimizer")
+    lockstep("verify", "mean.h5", says="intact")
+    lockstep("eval", "mean.h5", "set.h5:/valid", says="accuracy")
+    lockstep("average", inputs[0], checkpoint("label"), "-o", "no.h5", code=DATA, says="dense_")
+    lockstep("average", inputs[0], "none.h5", "-o", "no.h5", code=IO, says="none.h5")
+    check(not os.path.exists("no.h5"), "a refused average left a file")
+
+
+def networks_are_exported():
+    os.rename("set.h5", "away.h5")  # an export needs no data
+    try:
+        lockstep("export", "safetensors", checkpoint("classify"), "-o", "net.safetensors", says="safetensors")
+        with open("net.safetensors", "rb") as file:
+            size = struct.unpack("<Q", file.read(8))[0]
+            header = json.loads(file.read(size))
+            begin, end = header["dense_1/weight"]["data_offsets"]
+            file.seek(8 + size + begin)
+            weight = numpy.frombuffer(file.read(end - begin), "<f4").reshape(16, 6)
+        with h5py.File(checkpoint("classify")) as file:
+            check((weight == file["parameters/dense_1/weight"][:]).all(), "the exported weight is another one")
+        if lockstep_lacks_onnx():
+            return
+        lockstep("export", "onnx", checkpoint("regress"), "-o", "net.onnx", says="onnx")
+    finally:
+        os.rename("away.h5", "set.h5")
+    lockstep("export", "onnx", "set.h5", "-o", "no.onnx", code=DATA, says="set.h5")
+    try:
+        import onnx
+    except ImportError:
+        return
+    model = onnx.load("net.onnx")
+    onnx.checker.check_model(model)
+    check(len(model.graph.input) == 1 and model.graph.input[0].name == "x", "the network's input is not x")
+
+
+def lockstep_lacks_onnx():
+    done = subprocess.run(command(["export", "onnx", checkpoint("regress"), "-o", "net.onnx"], 0), capture_output=True,
+                          text=True, timeout=60)
+    return done.returncode == 1 and "onnx" in done.stderr.lower()
+
+
+# ---- runs seen from outside ----
+
+def curves_are_drawn():
+    odd = "runs/it's \"a\" $(run) `x`"
+    shutil.copytree("runs/classify", odd)
+    empty = tempfile.mkdtemp(dir=".")
+    lockstep("plot", "runs/classify", code=1, says="gnuplot is not installed", path=os.path.abspath(empty))
+    check(not os.path.exists("runs/classify/curves.svg"), "a failed plot left a picture")
+    lockstep("plot", "runs/classify", "-m", "acuracy", code=DATA, says='did you mean "accuracy"')
+    lockstep("plot", empty, code=DATA, says="no directory of a run")
+    lockstep("plot", "runs/none", code=IO, says="runs/none")
+    if not shutil.which("gnuplot"):
+        return
+    lockstep("plot", "runs/classify", says="runs/classify/curves.svg")
+    with open("runs/classify/curves.svg") as file:
+        check("<svg" in file.read(), "curves.svg is no SVG")
+    lockstep("plot", "runs/classify", odd, "runs/regress", "-o", "two.svg", "--metric=loss,accuracy")
+    with open("two.svg") as file:
+        check("$(run)" in file.read(), "the legend does not show the run's name")
+    lockstep("plot", "runs/classify", "-o", "one.png")
+    with open("one.png", "rb") as file:
+        check(file.read(4) == b"\x89PNG", "one.png is no PNG")
+    lockstep("plot", "runs/classify", "-o", "none/one.png", code=IO, says="none/one.png")
+
+
+def a_run_is_watched_and_stopped():
+    config = write_config("long", CLASSIFY)
+    lockstep("status", "runs/none", code=IO, says="runs/none")
+    lockstep("stop", ".", code=DATA, says="no directory of a run")
+    check(not os.path.exists("stop"), "a refused stop left a file")
+    run = subprocess.Popen(command(["train", config, "--set", "stop.epochs=10000000", "--set", "checkpoint.every=1h",
+                                    "--set", "checkpoint.best=train.accuracy", "--progress=none"], 0),
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **RANKS))
+    try:
+        for _ in range(600):
+            if os.path.exists("runs/long/status.json") or run.poll() is not None:
+                break
+            time.sleep(0.1)
+        check(run.poll() is None, f"the long run ended: {run.stderr.read() if run.poll() is not None else ''}")
+        told = json.loads(lockstep("status", "runs/long", "--json"))
+        check(told["phase"] == "training" and not told["over"] and not told["stale"], f"status: {told}")
+        lockstep("status", "runs/long", says=["training", "epoch", "ago"])
+        lockstep("stop", "runs/long", says=["runs/long/stop", "75"])
+        check(run.wait(timeout=60) == STOPPED, f"a stopped run has exit {run.returncode}")
+    finally:
+        if run.poll() is None:
+            run.send_signal(signal.SIGKILL)
+            run.wait()
+        run.stderr.close()
+    lockstep("status", "runs/long", "--watch", says="stopped")
+    lockstep("stop", "runs/long", says="over already")
+    check(json.loads(lockstep("status", "runs/long", "--json"))["over"], "a stopped run is not over")
+
+
+def a_silent_run_is_called_so():
+    shutil.copytree("runs/classify", "runs/silent")
+    with open("runs/silent/status.json") as file:
+        state = json.load(file)
+    state.update(phase="training", updated="2020-01-01T00:00:00Z")
+    with open("runs/silent/status.json", "w") as file:
+        json.dump(state, file)
+    lockstep("status", "runs/silent", says="no word for")
+    check(json.loads(lockstep("status", "runs/silent", "--json"))["stale"], "not stale")
+    lockstep("stop", "runs/silent", says="may be dead")
+    check(os.path.exists("runs/silent/stop"), "no file was made")
+
+
+# ---- several runs ----
+
+def sweep(folder, *words, **how):
+    return lockstep("sweep", "classify.yaml", "--set", f"run.dir={folder}", "--set", "stop.epochs=2", "--vary",
+                    "optimizer.sgd.learning_rate=0.2,1e-4,1e9", "--seeds=2", *words, **how)
+
+
+def settings_are_ranked():
+    text = sweep("runs/sweep", says=["6/6", "rank", "2 of 2 failed", "best: runs/sweep/best"])
+    check("finished before" not in text, "nothing was finished before")
+    with open("runs/sweep/sweep.json") as file:
+        first = file.read()
+    told = json.loads(first)
+    means = [s["mean"] for s in told["settings"]]
+    check(told["by"] == "valid.loss" and not told["higher_is_better"], f"by {told['by']}")
+    check(means[0] < means[1] and means[2] is None, f"means {means}")
+    check([s["keys"]["optimizer.sgd.learning_rate"] for s in told["settings"]] == [0.2, 1e-4, 1e9], "the order")
+    check([r["result"] for r in told["settings"][2]["runs"]] == ["failed", "failed"], "failures are not marked")
+    runs = told["settings"][0]["runs"]
+    check(abs(sum(r["value"] for r in runs) / 2 - means[0]) < 1e-12, "the mean")
+    check(sorted(r["seed"] for r in runs) == [1, 2], "the seeds")
+    best = min(runs, key=lambda r: r["value"])["name"]
+    check(told["best"] == best and os.readlink("runs/sweep/best") == best, "the best run")
+    value = json.loads(lockstep("eval", "runs/sweep/best/checkpoints/best.h5", "set.h5:/valid", "--json"))["loss"]
+    check(value == min(r["value"] for r in runs), "the best run's value")
+
+    text = sweep("runs/sweep", says="finished before")
+    check(text.count("finished before") == 6, "a finished run was trained again")
+    again = json.loads(sweep("runs/sweep", "--json", "-q"))
+    check(again == told, "a second time it is another result")
+    sweep("runs/sweep-2", "-q", ranks=2)
+    with open("runs/sweep-2/sweep.json") as file:
+        check(file.read() == first, "two ranks have another result")
+
+
+def folds_are_run():
+    config = write_config("folded", CLASSIFY.replace('valid: "set.h5:/valid", ', ""))
+    lockstep("sweep", config, "--folds=3", "--by=valid.accuracy", says=["3/3", "valid.accuracy"])
+    with open("runs/folded/sweep.json") as file:
+        told = json.load(file)
+    check(told["higher_is_better"] and sorted(r["fold"] for r in told["settings"][0]["runs"]) == [0, 1, 2], f"{told}")
+    lockstep("sweep", "classify.yaml", "--folds=3", code=USAGE, says="data.valid names files")
+
+
+def sweeps_are_refused_before_they_start():
+    for words, code, says in ((["--vary", "optimizer.sgd.lerning_rate=1,2"], DATA, 'did you mean "learning_rate"'),
+                              (["--vary", "optimizer.sgd.learning_rate=0.1,fast"], DATA, '"fast" is not a number'),
+                              (["--vary", "batch"], USAGE, "KEY.PATH=VALUE"), (["--vary", "batch=1,,2"], USAGE, "empty"),
+                              (["--vary", "batch=10,10"], USAGE, "twice"),
+                              (["--vary", "model=[relu,{dense: {units: 3}"], USAGE, "no partner"),
+                              (["--vary", "run.dir=a,b"], USAGE, "the sweep itself"),
+                              (["--seeds=2", "--vary", "seed=1,2"], USAGE, "exclude each other"),
+                              (["--seeds=2", "--by=test.loss"], USAGE, "test set"),
+                              (["--seeds=2", "--by=valid.acuracy"], USAGE, 'did you mean "accuracy"'),
+                              (["--seeds=2", "--by=loss"], USAGE, "SET.NAME")):
+        lockstep("sweep", "classify.yaml", "--set", "run.dir=runs/refused", *words, code=code, says=says)
+    check(not os.path.exists("runs/refused"), "a refused sweep made a directory")
+
+
+def lists_and_choices_are_varied():
+    lockstep("sweep", "classify.yaml", "--set", "run.dir=runs/choices", "--set", "stop.epochs=1", "--vary",
+             "optimizer={sgd: {learning_rate: 0.1, momentum: 0.5}},{adam: {learning_rate: 0.01}}", says="2/2")
+    with open("runs/choices/sweep.json") as file:
+        keys = {s["keys"]["optimizer"] for s in json.load(file)["settings"]}
+    check(keys == {"{sgd: {learning_rate: 0.1, momentum: 0.5}}", "{adam: {learning_rate: 0.01}}"}, f"{keys}")
+
+
+# ---- speed ----
+
+def the_machine_is_measured():
+    folder = os.path.abspath(tempfile.mkdtemp(dir="."))
+    os.environ["TMPDIR"] = folder
+    try:
+        told = json.loads(lockstep("bench", "--quick", "--samples=32", "--threads=1", "--json", ranks=2))
+    finally:
+        del os.environ["TMPDIR"]
+    check(told["ranks"] == 2 and told["peak_flops"] > 0, "the machine")
+    check(len(told["networks"]) == 4, "four networks")
+    for network in told["networks"]:
+        check(network["samples_per_step"] == 64 and network["samples_per_second"] > 0, f"{network}")
+        check(network["flop_per_sample"] > 0 and network["share_of_peak"] > 0, f"{network}")
+        total = sum(network["sections"].values())
+        check(abs(total - network["seconds_per_step"]) < 1e-9, f"the sections do not sum up: {network}")
+    # 2 FLOP a weight in forward and in each gradient; the first layer's inputs need none.
+    dense = told["networks"][0]["flop_per_sample"]
+    least = 2 * (2 * 784 * 512 + 3 * 512 * 512 + 3 * 512 * 10)
+    check(least <= dense < 1.02 * least, f"{dense} operations a sample, not about {least}")
+    left = os.listdir(folder)
+    check(not [n for n in left if n.startswith("lockstep-bench")], f"bench left {left}")
+
+
+def main():
+    tests = [help_is_printed_once, words_that_nobody_knows_are_refused, mistakes_have_their_exit_codes,
+             files_are_told_and_compared, keys_are_explained, tables_are_imported, evaluations_are_those_of_training,
+             classes_are_predicted, values_are_predicted_in_their_units, labels_are_predicted,
+             predictions_are_refused_where_they_cannot_be, checkpoints_are_averaged, networks_are_exported,
+             curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked, folds_are_run,
+             sweeps_are_refused_before_they_start, lists_and_choices_are_varied, the_machine_is_measured]
+    chosen = sys.argv[3:]
+    folder = tempfile.mkdtemp(prefix="lockstep-commands-")
+    os.chdir(folder)
+    failed = 0
+    try:
+        prepare()
+        for test in tests:
+            if chosen and test.__name__ not in chosen:
+                continue
+            start = time.time()
+            try:
+                test()
+                print(f"ok      {test.__name__} ({time.time() - start:.1f} s)", flush=True)
+            except (Problem, subprocess.TimeoutExpired, OSError, ValueError, KeyError) as problem:
+                failed += 1
+                print(f"FAILED  {test.__name__}: {type(problem).__name__} {problem}", flush=True)
+    finally:
+        os.chdir("/")
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
