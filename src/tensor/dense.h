@@ -53,8 +53,10 @@ static void store_rows(ls_activation f, float slope, size_t rows, size_t columns
     for (size_t r = 0; r < rows; r++, from += from_step, to += to_step)
         for (size_t j = 0; j < columns; j += LANES) {
             lanes a = lanes_activate(f, k, lanes_load(from + j));
-            if (columns - j >= LANES) lanes_store(to + j, a);
-            else lanes_store_some(to + j, columns - j, a);
+            if (columns - j >= LANES)
+                lanes_store(to + j, a);
+            else
+                lanes_store_some(to + j, columns - j, a);
         }
 }
 
@@ -83,20 +85,26 @@ static void forward_work(void *argument, size_t part, size_t parts) {
     if (cuts < chunks) cuts = chunks;
     for (size_t unit = cut(panels * cuts, 1, part, parts); unit < cut(panels * cuts, 1, part + 1, parts); unit++) {
         size_t row = cut(d->rows, 1, unit % cuts, cuts), end = cut(d->rows, 1, unit % cuts + 1, cuts);
-        if (row < end)
-            forward_panel(d, unit / cuts * LS_PANEL, row, end - row, d->private + part * d->private_size);
+        if (row < end) forward_panel(d, unit / cuts * LS_PANEL, row, end - row, d->private + part * d->private_size);
     }
 }
 
 static void dense_forward(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const float *x,
                           const float *weight, const float *bias, ls_activation f, float slope, float *y,
                           void *scratch) {
-    dense_work d = {.rows = ls_microbatches_rows(micro), .out = out, .in = in, .x = x, .weight = weight,
-                    .bias = bias, .f = f, .slope = slope, .y = y};
+    dense_work d = {.rows = ls_microbatches_rows(micro),
+                    .out = out,
+                    .in = in,
+                    .x = x,
+                    .weight = weight,
+                    .bias = bias,
+                    .f = f,
+                    .slope = slope,
+                    .y = y};
     carver c = {scratch, 0};
     if (d.rows == 0) return;
     plan_forward(&c, team, d.rows, &d);
-    ls_team_run(team, parts_for(team, d.rows * out * in), forward_work, &d);
+    ls_team_run(team, parts_for(team, d.rows * out * in / PRODUCTS_AN_ELEMENT), forward_work, &d);
 }
 
 /* ---- dx = dz W: vectorised over samples, so that W is read as it lies ---- */
@@ -151,8 +159,8 @@ static void backward_data_chunk(const dense_work *d, size_t first, size_t count,
     }
     for (size_t q = 0; q < sample_panels(d->rows); q++) {
         size_t width = sample_width(d->rows, q), samples = smaller(width, d->rows - q * SAMPLE_PANEL);
-        transpose(count, samples, sums + q * SAMPLE_PANEL * count, width,
-                  d->dx + q * SAMPLE_PANEL * d->in + first, d->in);
+        transpose(count, samples, sums + q * SAMPLE_PANEL * count, width, d->dx + q * SAMPLE_PANEL * d->in + first,
+                  d->in);
     }
 }
 
@@ -170,7 +178,7 @@ static void dense_backward_data(ls_team *team, const ls_microbatches *micro, siz
     if (d.rows == 0) return;
     plan_backward_data(&c, team, d.rows, &d);
     pack_transposed(&d);
-    ls_team_run(team, parts_for(team, d.rows * out * in), backward_data_work, &d);
+    ls_team_run(team, parts_for(team, d.rows * out * in / PRODUCTS_AN_ELEMENT), backward_data_work, &d);
 }
 
 /* ---- dW = dz^T x, db: the tree of a tile is kept on a stack in L1 ---- */
@@ -277,14 +285,20 @@ static void backward_weight_work(void *argument, size_t part, size_t parts) {
 
 static void dense_backward_weight(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const float *x,
                                   const float *dz, ls_gradient dw, ls_gradient db, void *scratch) {
-    dense_work d = {.micro = micro, .rows = ls_microbatches_rows(micro), .out = out, .in = in, .x = x, .dz = dz,
-                    .dw = dw, .db = db};
+    dense_work d = {.micro = micro,
+                    .rows = ls_microbatches_rows(micro),
+                    .out = out,
+                    .in = in,
+                    .x = x,
+                    .dz = dz,
+                    .dw = dw,
+                    .db = db};
     carver c = {scratch, 0};
     if (micro->blocks == 0) return;
     plan_backward_weight(&c, team, d.rows, micro->count, &d);
     d.stream = out * in > FAR_GRADIENT && (uintptr_t)dw.base % LS_ALIGNMENT == 0 && dw.stride % LS_LANES == 0;
     pack_panels(&d);
-    ls_team_run(team, parts_for(team, d.rows * out * in), backward_weight_work, &d);
+    ls_team_run(team, parts_for(team, d.rows * out * in / PRODUCTS_AN_ELEMENT), backward_weight_work, &d);
 }
 
 static size_t dense_scratch(const ls_team *team, size_t rows, size_t micros, size_t out, size_t in) {

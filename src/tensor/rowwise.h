@@ -8,8 +8,8 @@
 
 #include "tensor/functions.h"
 
-/* Items of work below which waking the team costs more than it gives. */
-enum { WORTH_SHARING = 1 << 14 };
+/* Elements below which waking the team costs more than it gives; a product takes a fraction of an element. */
+enum { WORTH_SHARING = 1 << 16, PRODUCTS_AN_ELEMENT = 16 };
 
 static size_t parts_for(const ls_team *team, size_t work) {
     return work < WORTH_SHARING ? 1 : ls_team_size(team);

@@ -67,9 +67,16 @@ static void dense_forward_work(void *argument, size_t part, size_t parts) {
 static void dense_forward(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const real *x,
                           const real *weight, const real *bias, ls_activation f, real slope, real *y, void *scratch) {
     (void)scratch;
-    dense_work d = {.rows = ls_microbatches_rows(micro), .out = out, .in = in, .x = x, .weight = weight,
-                    .bias = bias, .f = f, .slope = slope, .y = y};
-    ls_team_run(team, parts_for(team, d.rows * out * in), dense_forward_work, &d);
+    dense_work d = {.rows = ls_microbatches_rows(micro),
+                    .out = out,
+                    .in = in,
+                    .x = x,
+                    .weight = weight,
+                    .bias = bias,
+                    .f = f,
+                    .slope = slope,
+                    .y = y};
+    ls_team_run(team, parts_for(team, d.rows * out * in / PRODUCTS_AN_ELEMENT), dense_forward_work, &d);
 }
 
 static void dense_backward_data_work(void *argument, size_t part, size_t parts) {
@@ -87,7 +94,7 @@ static void dense_backward_data(ls_team *team, const ls_microbatches *micro, siz
                                 const real *weight, real *dx, void *scratch) {
     (void)scratch;
     dense_work d = {.rows = ls_microbatches_rows(micro), .out = out, .in = in, .weight = weight, .dz = dz, .dx = dx};
-    ls_team_run(team, parts_for(team, d.rows * out * in), dense_backward_data_work, &d);
+    ls_team_run(team, parts_for(team, d.rows * out * in / PRODUCTS_AN_ELEMENT), dense_backward_data_work, &d);
 }
 
 /* One weight: column i of x, column o of dz, and how long their rows are. For a bias x is NULL. */
@@ -115,8 +122,7 @@ static void dense_backward_weight_work(void *argument, size_t part, size_t parts
                 dw[ls__panels_at(d->out, d->in, o, i)] = o < d->out ? sum_block(d->micro, b, dense_partial, &p) : 0;
             }
             weight_place p = {NULL, d->dz + o, d->in, d->out};
-            if (d->db.base && o < d->out)
-                d->db.base[b * d->db.stride + o] = sum_block(d->micro, b, dense_partial, &p);
+            if (d->db.base && o < d->out) d->db.base[b * d->db.stride + o] = sum_block(d->micro, b, dense_partial, &p);
         }
 }
 
@@ -124,7 +130,8 @@ static void dense_backward_weight(ls_team *team, const ls_microbatches *micro, s
                                   const real *dz, LS_REAL(ls_gradient) dw, LS_REAL(ls_gradient) db, void *scratch) {
     (void)scratch;
     dense_work d = {.micro = micro, .out = out, .in = in, .x = x, .dz = dz, .dw = dw, .db = db};
-    ls_team_run(team, parts_for(team, ls_microbatches_rows(micro) * out * in), dense_backward_weight_work, &d);
+    ls_team_run(team, parts_for(team, ls_microbatches_rows(micro) * out * in / PRODUCTS_AN_ELEMENT),
+                dense_backward_weight_work, &d);
 }
 
 /* ---- convolution ---- */
@@ -183,8 +190,7 @@ static void conv_forward_work(void *argument, size_t part, size_t parts) {
     size_t pixels = w->out_height * w->out_width, planes = v->rows * w->filters;
     for (size_t i = cut(planes, 1, part, parts); i < cut(planes, 1, part + 1, parts); i++) {
         for (size_t p = 0; p < pixels; p++)
-            v->y[i * pixels + p] =
-                conv_output(v, i / w->filters, i % w->filters, p / w->out_width, p % w->out_width);
+            v->y[i * pixels + p] = conv_output(v, i / w->filters, i % w->filters, p / w->out_width, p % w->out_width);
         activate_some(v->f, v->slope, pixels, v->y + i * pixels);
     }
 }
@@ -192,8 +198,14 @@ static void conv_forward_work(void *argument, size_t part, size_t parts) {
 static void conv_forward(ls_team *team, const ls_microbatches *micro, const ls_window *window, const real *x,
                          const real *weight, const real *bias, ls_activation f, real slope, real *y, void *scratch) {
     (void)scratch;
-    conv_work v = {.window = window, .rows = ls_microbatches_rows(micro), .x = x, .weight = weight, .bias = bias,
-                   .f = f, .slope = slope, .y = y};
+    conv_work v = {.window = window,
+                   .rows = ls_microbatches_rows(micro),
+                   .x = x,
+                   .weight = weight,
+                   .bias = bias,
+                   .f = f,
+                   .slope = slope,
+                   .y = y};
     ls_team_run(team, ls_team_size(team), conv_forward_work, &v);
 }
 
