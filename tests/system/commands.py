@@ -176,6 +176,16 @@ def mistakes_have_their_exit_codes():
     lockstep("predict", "set.h5", "set.h5:/new", "-o", "p.h5", code=DATA, says="set.h5")
 
 
+def configurations_are_checked():
+    alone = lockstep("check", "classify.yaml", "--gradients", says=["no mistake found", "parameters"])
+    both = lockstep("check", "classify.yaml", "--gradients", ranks=2)
+    check(alone.count("no mistake") == both.count("no mistake") == 1, f"check on two ranks: {both}")
+    lockstep("check", "classify.yaml", "--ranks=2", says="on a node of 2 ranks")
+    lockstep("check", "classify.yaml", ranks=2, says="on a node of 2 ranks")
+    lockstep("check", "classify.yaml", "--ranks=50", code=DATA, says="50 ranks cannot share")
+    lockstep("check", "classify.yaml", "--set", "data.train=set.h5:/trian", code=DATA, says="train", ranks=2)
+
+
 # ---- looking at files ----
 
 def files_are_told_and_compared():
@@ -500,7 +510,7 @@ def the_machine_is_measured():
 
 def main():
     tests = [help_is_printed_once, words_that_nobody_knows_are_refused, mistakes_have_their_exit_codes,
-             files_are_told_and_compared, keys_are_explained, tables_are_imported, evaluations_are_those_of_training,
+             configurations_are_checked, files_are_told_and_compared, keys_are_explained, tables_are_imported, evaluations_are_those_of_training,
              classes_are_predicted, values_are_predicted_in_their_units, labels_are_predicted,
              predictions_are_refused_where_they_cannot_be, checkpoints_are_averaged, networks_are_exported,
              curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked, folds_are_run,

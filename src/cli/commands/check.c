@@ -13,7 +13,7 @@ typedef struct settings {
 
 static const struct argp_option options[] = {
     {"set", KEY_SET, "KEY.PATH=VALUE", 0, "Override one key of the configuration; may be repeated", 0},
-    {"ranks", KEY_RANKS, "N", 0, "Plan for N ranks (default: 1)", 0},
+    {"ranks", KEY_RANKS, "N", 0, "Plan for N ranks (default: those that run this)", 0},
     {"ranks-per-node", KEY_PER_NODE, "N", 0, "of which N share a node (default: all)", 0},
     {"gradients", KEY_GRADIENTS, 0, 0, "Compare the model's gradients with finite differences, in double", 0},
     {0}};
@@ -39,20 +39,18 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 
 static ls_status run(cli *c, void *argument) {
     const settings *s = argument;
-    ls_comm_options alone = {.logger = c->logger};
-    LS_TRY(ls_comm_start(&alone, &c->comm));
+    size_t ranks = s->ranks ? s->ranks : ls_comm_size(c->comm);
     ls_experiment experiment;
     ls_trainer *trainer = NULL;
     ls_text text = {0};
     ls_status status = cli_read_experiment(c, s->config, &s->overrides, &experiment);
     if (status == LS_OK) status = ls_trainer_create(&experiment, c->comm, c->logger, &trainer);
-    if (status == LS_OK) status = ls_trainer_describe(trainer, s->ranks ? s->ranks : 1, s->per_node, &text);
+    if (status == LS_OK) status = ls_trainer_describe(trainer, ranks, s->per_node, &text);
     if (status == LS_OK && s->gradients) status = ls_trainer_check_gradients(trainer, &text);
-    if (text.bytes && !c->quiet) fputs(text.bytes, stdout);
+    if (text.bytes && !c->quiet && ls_comm_first(c->comm)) fputs(text.bytes, stdout);
     if (status == LS_OK) ls_logger_say(c->logger, LS_LOG_INFO, "%s: no mistake found", s->config);
     ls_text_free(&text);
     ls_trainer_destroy(trainer);
-    ls_comm_finish(c->comm);
     return status;
 }
 
@@ -62,4 +60,5 @@ const cli_command cli_check = {.name = "check",
                                .options = options,
                                .settings_size = sizeof(settings),
                                .parse = parse,
-                               .run = run};
+                               .run = run,
+                               .parallel = true};
