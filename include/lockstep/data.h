@@ -305,7 +305,8 @@ ls_status ls_loader_seek(ls_loader *loader, uint32_t epoch, uint64_t position) L
 /**
  * Packs positions first .. first + count - 1 of an epoch (count <= capacity). Every rank calls it for every batch, with
  * count 0 where it has no share: other ranks of the node wait until it has left a window of streamed data. Positions
- * of one rank must not go backwards between seeks, except to the last ones again. Local.
+ * of one rank must not go backwards between seeks, except to the last ones again. Local. `out` may be NULL
+ * where every field has a place of its own.
  */
 ls_status ls_loader_fill(ls_loader *loader, uint32_t epoch, uint64_t first, size_t count, ls_batch *out) LS_MUST_USE;
 

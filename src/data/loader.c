@@ -376,6 +376,6 @@ ls_status ls_loader_fill(ls_loader *loader, uint32_t epoch, uint64_t first, size
         take_next(loader);
     else
         LS_TRY(pack(loader, &wanted, &loader->now, loader->row));
-    *out = (ls_batch){.rows = count, .field = loader->now.field, .sample = loader->now.sample};
+    if (out) *out = (ls_batch){.rows = count, .field = loader->now.field, .sample = loader->now.sample};
     return LS_OK;
 }

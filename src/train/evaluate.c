@@ -30,7 +30,7 @@ ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset 
 }
 
 void ls__evaluator_destroy(ls_evaluator *evaluator) {
-    ls__feed_destroy(evaluator->feed);
+    ls_loader_destroy(evaluator->feed);
     ls_exchange_destroy(evaluator->exchange);
     *evaluator = (ls_evaluator){0};
 }
@@ -45,13 +45,13 @@ static ls_sum *sum_of_exchange(void *context, size_t index) {
  */
 static ls_status walk(ls_trainer *t, ls_evaluator *e) {
     uint64_t samples = ls_dataset_samples(e->dataset);
-    LS_TRY(ls__feed_seek(e->feed, 0, 0));
+    LS_TRY(ls_loader_seek(e->feed, 0, 0));
     for (uint64_t first = 0; first < samples; first += t->plan.batch) {
         size_t chunk = samples - first < t->plan.batch ? (size_t)(samples - first) : t->plan.batch;
         ls_microbatches micro = {.position = first};
         ls_microplan_share(&t->plan, chunk, ls_comm_rank(t->comm), t->row, t->block, &micro);
         size_t rows = micro.count ? micro.row[micro.count] : 0;
-        LS_TRY(ls__feed_fill(e->feed, 0, first + micro.first_sample, rows, NULL));
+        LS_TRY(ls_loader_fill(e->feed, 0, first + micro.first_sample, rows, NULL));
         if (rows == 0) continue;
         LS_TRY(ls_model_forward(t->model, &micro, false));
         ls__tally_add(&t->tally, rows, sum_of_exchange, e->exchange);

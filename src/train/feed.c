@@ -1,10 +1,8 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "train/trainer.h"
 
-/* ---- transforms ---------------------------------------------------------------------------------------------------
- */
+/* ---- transforms -------------------------------------------------------------------------------------------------- */
 
 static bool is_value_target(const ls_model *model, size_t slot) {
     for (size_t i = 0; i < ls_model_losses(model); i++) {
@@ -69,15 +67,9 @@ const ls_preprocess *ls__transform_of(const ls_transforms *transforms, const cha
     return NULL;
 }
 
-/* ---- feeds ---------------------------------------------------------------------------------------------------------
- */
+/* ---- feeds ------------------------------------------------------------------------------------------------------- */
 
-/* A loader whose fields are the model's slots, in their order. */
-struct ls_feed {
-    ls_model *model;
-    ls_loader *loader;
-};
-
+/* A feed is a loader whose fields are the model's slots, in their order and at their places. */
 static ls_loader_field field_of_slot(const ls_feed_plan *plan, const ls_slot *slot) {
     bool corrupt = slot->role == LS_SLOT_CORRUPT;
     bool input = slot->role == LS_SLOT_INPUT || corrupt;
@@ -87,6 +79,7 @@ static ls_loader_field field_of_slot(const ls_feed_plan *plan, const ls_slot *sl
         .preprocess = ls__transform_of(plan->transforms, corrupt ? "x" : slot->name),
         .augment = plan->augment && input && slot->element == LS_ELEMENT_REAL,
         .entries = slot->entries,
+        .into = slot->values,
     };
 }
 
@@ -132,49 +125,13 @@ ls_status ls__feed_check(const ls_feed_plan *plan) {
     return status;
 }
 
-ls_status ls__feed_create(const ls_feed_plan *plan, ls_feed **out) {
+ls_status ls__feed_create(const ls_feed_plan *plan, ls_loader **out) {
     *out = NULL;
     void *fields = NULL;
     LS_TRY(ls_block_create(ls_model_slots(plan->model), sizeof(ls_loader_field), "a loader's fields", &fields));
     ls_loader_plan loader;
     ls_status status = plan_loader(plan, fields, &loader);
-    ls_feed *feed = status == LS_OK ? calloc(1, sizeof *feed) : NULL;
-    if (status == LS_OK && !feed) status = LS_FAIL(LS_ERR_MEMORY, "no memory for a feed");
-    if (feed) {
-        feed->model = plan->model;
-        status = ls_loader_create(&loader, &feed->loader);
-    }
+    if (status == LS_OK) status = ls_loader_create(&loader, out);
     ls_block_destroy(fields);
-    if (status != LS_OK) {
-        ls__feed_destroy(feed);
-        return status;
-    }
-    *out = feed;
-    return LS_OK;
-}
-
-void ls__feed_destroy(ls_feed *feed) {
-    if (!feed) return;
-    ls_loader_destroy(feed->loader);
-    free(feed);
-}
-
-ls_status ls__feed_seek(ls_feed *feed, uint32_t epoch, uint64_t position) {
-    return ls_loader_seek(feed->loader, epoch, position);
-}
-
-ls_status ls__feed_fill(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count, const uint64_t **samples) {
-    ls_batch batch = {0};
-    LS_TRY(ls_loader_fill(feed->loader, epoch, first, count, &batch));
-    for (size_t i = 0; i < ls_model_slots(feed->model); i++) {
-        const ls_slot *slot = ls_model_slot(feed->model, i);
-        /* floats and int32 alike: four bytes */
-        memcpy(slot->values, batch.field[i], batch.rows * ls_shape_size(slot->shape) * sizeof(float));
-    }
-    if (samples) *samples = batch.sample;
-    return LS_OK;
-}
-
-void ls__feed_expect(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count) {
-    ls_loader_expect(feed->loader, epoch, first, count);
+    return status;
 }

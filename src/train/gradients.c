@@ -36,12 +36,12 @@ static ls_status fill(ls_trainer *t, ls_model *precise, size_t rows) {
                               .seed = t->experiment->seed,
                               .comm = t->comm,
                               .logger = t->logger};
-    ls_feed *feed = NULL;
+    ls_loader *feed = NULL;
     LS_TRY(ls__feed_create(&feed_plan, &feed));
-    ls_status status = ls__feed_seek(feed, 0, 0);
-    if (status == LS_OK) status = ls__feed_fill(feed, 0, 0, rows, NULL);
+    ls_status status = ls_loader_seek(feed, 0, 0);
+    if (status == LS_OK) status = ls_loader_fill(feed, 0, 0, rows, NULL);
     if (status == LS_OK) widen_slots(t->model, precise, rows);
-    ls__feed_destroy(feed);
+    ls_loader_destroy(feed);
     return status;
 }
 

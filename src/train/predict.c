@@ -19,7 +19,7 @@ typedef struct column {
 typedef struct prediction {
     ls_trainer *view;
     const ls_dataset *dataset;
-    ls_feed *feed;
+    ls_loader *feed;
     ls_preprocess *units; /* of the targets; NULL: predictions are in original units already */
     const float *output;  /* of the last layer, (rows, outputs) */
     ls_shape shape;
@@ -128,7 +128,7 @@ static ls_status predict_part(prediction *p, uint64_t first, size_t chunk) {
     ls_microbatches micro = {.position = first};
     ls_microplan_share(&t->plan, chunk, ls_comm_rank(t->comm), t->row, t->block, &micro);
     size_t rows = micro.count ? micro.row[micro.count] : 0;
-    LS_TRY(ls__feed_fill(p->feed, 0, first + micro.first_sample, rows, NULL));
+    LS_TRY(ls_loader_fill(p->feed, 0, first + micro.first_sample, rows, NULL));
     if (rows == 0) return LS_OK;
     LS_TRY(ls_model_forward(t->model, &micro, false));
     if (p->units)
@@ -157,7 +157,7 @@ static ls_status walk(prediction *p) {
     size_t part = t->max_rows * p->outputs * sizeof(float);
     uint64_t samples = ls_dataset_samples(p->dataset);
     ls_status written = LS_OK;
-    LS_TRY(ls__feed_seek(p->feed, 0, 0));
+    LS_TRY(ls_loader_seek(p->feed, 0, 0));
     ls_comm_note(t->comm, "predict", 0);
     for (uint64_t first = 0; first < samples; first += t->plan.batch) {
         size_t chunk = samples - first < t->plan.batch ? (size_t)(samples - first) : t->plan.batch;
@@ -206,7 +206,7 @@ ls_status ls_predict(const ls_experiment *experiment, const char *checkpoint, co
     if (status == LS_OK) status = walk(&p);
     if (status == LS_OK && samples) *samples = ls_dataset_samples(p.dataset);
     ls_store_writer_destroy(p.writer);
-    ls__feed_destroy(p.feed);
+    ls_loader_destroy(p.feed);
     ls_preprocess_destroy(p.units);
     ls_block_destroy(p.mine);
     ls_block_destroy(p.all);

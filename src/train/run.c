@@ -10,8 +10,7 @@
 
 #include "train/trainer.h"
 
-/* ---- the run directory --------------------------------------------------------------------------------------------
- */
+/* ---- the run directory ------------------------------------------------------------------------------------------- */
 
 static ls_status make_folder(const char *path) {
     char part[4096];
@@ -63,8 +62,7 @@ static ls_status write_configuration(const ls_trainer *t) {
     return write_file(path, t->experiment->text);
 }
 
-/* ---- start ----------------------------------------------------------------------------------------------------------
- */
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static ls_status initialise(ls_trainer *t) {
     ls_comm_note(t->comm, "initialise", 0);
@@ -89,7 +87,7 @@ static ls_status start(ls_trainer *t, const ls_run_request *request) {
     t->max_seconds = request->max_seconds;
     LS_TRY(ls_comm_agree(t->comm, ls__hooks_start(t)));
     uint32_t epoch = (uint32_t)ls__epoch(t);
-    LS_TRY(ls__feed_seek(t->feed, epoch, t->state.step % t->steps_per_epoch * t->plan.batch));
+    LS_TRY(ls_loader_seek(t->feed, epoch, t->state.step % t->steps_per_epoch * t->plan.batch));
     return LS_OK;
 }
 
@@ -107,8 +105,7 @@ static void say_start(const ls_trainer *t) {
         when);
 }
 
-/* ---- the loop -------------------------------------------------------------------------------------------------------
- */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 static ls_status loop(ls_trainer *t) {
     while (!t->stopping) {
@@ -121,8 +118,7 @@ static ls_status loop(ls_trainer *t) {
     return LS_OK;
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 /* The test set is looked at once, with the best parameters there were. */
 static ls_status evaluate_test(ls_trainer *t) {

@@ -9,8 +9,7 @@
 
 #include "train/trainer.h"
 
-/* ---- data and model -------------------------------------------------------------------------------------------------
- */
+/* ---- data and model ---------------------------------------------------------------------------------------------- */
 
 /* The datasets that losses name beside y, NULL-terminated. */
 static ls_status loss_targets(ls_trainer *t, const char *const **out) {
@@ -156,8 +155,7 @@ static size_t thread_count(const ls_trainer *t) {
     return cores > sharing ? cores / sharing : 1;
 }
 
-/* ---- feeds ---------------------------------------------------------------------------------------------------------
- */
+/* ---- feeds ------------------------------------------------------------------------------------------------------- */
 
 static ls_feed_plan plan_training_feed(const ls_trainer *t) {
     const ls_data_options *data = &t->experiment->data;
@@ -235,7 +233,7 @@ void ls_trainer_destroy(ls_trainer *t) {
     ls_status_free(t->failure);
     for (size_t i = 0; i < t->evaluators; i++) ls__evaluator_destroy(&t->evaluator[i]);
     ls__tally_destroy(&t->tally);
-    ls__feed_destroy(t->feed);
+    ls_loader_destroy(t->feed);
     ls_saver_destroy(t->saver);
     ls_run_lock_destroy(t->lock);
     ls_exchange_destroy(t->exchange);
@@ -250,8 +248,7 @@ void ls_trainer_destroy(ls_trainer *t) {
     free(t);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 size_t ls__slot_names(const ls_experiment *experiment, const char **names) {
     size_t count = ls_optimizer_slots(&experiment->optimizer, names);

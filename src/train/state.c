@@ -9,8 +9,7 @@
 
 #include "train/trainer.h"
 
-/* ---- into items -----------------------------------------------------------------------------------------------------
- */
+/* ---- into items -------------------------------------------------------------------------------------------------- */
 
 /* Sums have one form once their carries are settled, whatever ranks they came from. */
 static ls_status add_sums(ls_trainer *t, ls_items *items) {

@@ -28,7 +28,7 @@ static ls_status load(ls_trainer *t, size_t samples) {
     t->micro.epoch = epoch;
     t->micro.position = first;
     ls_microplan_share(&t->plan, samples, ls_comm_rank(t->comm), t->row, t->block, &t->micro);
-    return ls__feed_fill(t->feed, epoch, first + t->micro.first_sample, my_rows(t), NULL);
+    return ls_loader_fill(t->feed, epoch, first + t->micro.first_sample, my_rows(t), NULL);
 }
 
 /* What backward tells the reducer while layers remain. The first failure is kept for the step to return. */
@@ -61,8 +61,7 @@ static ls_status backward(ls_trainer *t) {
     return ls_reducer_ready(t->reducer, 0);
 }
 
-/* ---- decide ---------------------------------------------------------------------------------------------------------
- */
+/* ---- decide ------------------------------------------------------------------------------------------------------ */
 
 static void add_norms(ls_trainer *t) {
     const ls_params *params = ls_model_params(t->model);
@@ -120,8 +119,7 @@ static ls_status locate_bad_number(ls_trainer *t) {
                    (unsigned long long)t->state.step);
 }
 
-/* ---- update ---------------------------------------------------------------------------------------------------------
- */
+/* ---- update ------------------------------------------------------------------------------------------------------ */
 
 static ls_update update_of(const ls_trainer *t, const ls_piece *piece, const ls_param *param, double clip) {
     const ls_choice *optimizer = &t->experiment->optimizer;
@@ -215,8 +213,7 @@ static void count_step(ls_trainer *t, size_t samples, bool skipped) {
     t->state.epoch_samples += samples;
 }
 
-/* ---- the step -------------------------------------------------------------------------------------------------------
- */
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
 
 ls_status ls__trainer_step(ls_trainer *t) {
     size_t samples = batch_samples(t);

@@ -38,8 +38,6 @@ ls_status ls__transforms_fit(ls_transforms *transforms, const ls_dataset *train,
 void ls__transforms_destroy(ls_transforms *transforms);
 const ls_preprocess *ls__transform_of(const ls_transforms *transforms, const char *field);
 
-typedef struct ls_feed ls_feed;
-
 typedef struct ls_feed_plan {
     ls_model *model; /* planned */
     const ls_dataset *dataset;
@@ -56,14 +54,8 @@ typedef struct ls_feed_plan {
 
 /* Refuses what ls__feed_create() would, and takes no memory of size. Local. */
 ls_status ls__feed_check(const ls_feed_plan *plan) LS_MUST_USE;
-/* Collective. */
-ls_status ls__feed_create(const ls_feed_plan *plan, ls_feed **out) LS_MUST_USE;
-void ls__feed_destroy(ls_feed *feed);
-ls_status ls__feed_seek(ls_feed *feed, uint32_t epoch, uint64_t position) LS_MUST_USE;
-/* Fills the model's slots with `count` samples from `first`; `samples` (or NULL) says which they are. Local. */
-ls_status ls__feed_fill(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count,
-                        const uint64_t **samples) LS_MUST_USE;
-void ls__feed_expect(ls_feed *feed, uint32_t epoch, uint64_t first, size_t count);
+/* A loader that fills the model's slots, whatever they are. Collective. */
+ls_status ls__feed_create(const ls_feed_plan *plan, ls_loader **out) LS_MUST_USE;
 
 /* ---- sums of losses and metrics ---------------------------------------------------------------------------------- */
 
@@ -94,21 +86,19 @@ void ls__tally_values(const ls_tally *tally, const ls_sum *sums, uint64_t sample
 /* What the model's first loss looks at, in original units; for the confusion matrix. */
 ls_metric_view ls__tally_view(const ls_tally *tally, size_t rows);
 
-/* ---- evaluation ---------------------------------------------------------------------------------------------------
- */
+/* ---- evaluation -------------------------------------------------------------------------------------------------- */
 
 typedef struct ls_evaluator {
     const char *set; /* "valid", "test", "train" */
     const ls_dataset *dataset;
-    ls_feed *feed;
+    ls_loader *feed;
     ls_exchange *exchange;
     ls_sum *sums;
     double *values; /* of the last evaluation, by the tally's names */
     bool done;      /* there has been one */
 } ls_evaluator;
 
-/* ---- named results -------------------------------------------------------------------------------------------------
- */
+/* ---- named results ----------------------------------------------------------------------------------------------- */
 
 /* The newest value of everything that can be watched: "train.loss", "valid.accuracy". */
 typedef struct ls_score {
@@ -152,8 +142,7 @@ typedef struct ls_speed {
 void ls__speed_add(ls_speed *speed, uint64_t samples, double seconds);
 double ls__speed_value(const ls_speed *speed);
 
-/* ---- the trainer ---------------------------------------------------------------------------------------------------
- */
+/* ---- the trainer ------------------------------------------------------------------------------------------------- */
 
 /* What travels as flags in the step's message. */
 enum {
@@ -205,7 +194,7 @@ struct ls_trainer {
     size_t norm_sum, penalty_sum;
     size_t *row, *block; /* behind micro */
     ls_microbatches micro;
-    ls_feed *feed;
+    ls_loader *feed;
     ls_tally tally;
     ls_evaluator evaluator[3];
     size_t evaluators;
@@ -337,8 +326,7 @@ ls_status ls__trainer_resume(ls_trainer *t, const ls_run_request *request, bool 
 /* Brings back the parameters of the best result, if they are not the present ones. Collective. */
 ls_status ls__restore_best(ls_trainer *t) LS_MUST_USE;
 
-/* ---- hooks ----------------------------------------------------------------------------------------------------------
- */
+/* ---- hooks ------------------------------------------------------------------------------------------------------- */
 
 /* Something that happens around the loop: one file in hooks/, one line in the table of hooks.c, called in its order. */
 typedef struct ls_hook {
