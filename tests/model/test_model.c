@@ -127,6 +127,8 @@ static const struct {
     {"global_avg_pool",
      "model: [{conv2d: {filters: 3, kernel: [2, 3], stride: [1, 2]}}, global_avg_pool]\nloss: cross_entropy\n"},
     {"flatten", "model: [flatten, {dense: {units: 3}}]\nloss: cross_entropy\n"},
+    {"reshape", "model: [flatten, {dense: {units: 8}}, {reshape: [2, 2, 2]}, {conv2d: {filters: 3, kernel: 2}}, flatten]\n"
+                "loss: cross_entropy\n"},
     {"batch_norm",
      "model: [{conv2d: {filters: 2, kernel: 3}}, {batch_norm: {epsilon: 0.01}}, relu, flatten, {dense: {units: 3}}, "
      "batch_norm]\nloss: cross_entropy\n"},

@@ -16,7 +16,7 @@ static ls_status check(const ls_trainer *t) {
 }
 
 /*
- * Is this the best result so far? A tie keeps the earlier one. The training loss, where nobody asked for it, gets better
+ * Is this the best result so far? A tie keeps the earlier one. The training loss, where nobody asked for it, improves
  * with almost every epoch: it is looked at only when a save is due anyway.
  */
 static bool is_best(ls_trainer *t, bool saving) {
