@@ -47,7 +47,7 @@ typedef struct ls_metric_type {
 } ls_metric_type;
 
 /** accuracy, error, top_k, pair_accuracy, mse, rmse, mae, r2, precision, recall, f1: the choices of `metrics`. */
-extern const ls_family ls_metrics;
+extern const ls_family ls_metric_family;
 
 static inline const ls_metric_type *ls_metric_of(const ls_choice *metric) {
     return (const ls_metric_type *)(const void *)metric->type;

@@ -92,7 +92,7 @@ typedef struct ls_optimizer_type {
 } ls_optimizer_type;
 
 /** sgd, adagrad, rmsprop, adam, adamw, lars, lamb: the choices of `optimizer`. */
-extern const ls_family ls_optimizers;
+extern const ls_family ls_optimizer_family;
 
 /** The descriptor of a bound choice. */
 static inline const ls_optimizer_type *ls_optimizer_of(const ls_choice *optimizer) {
@@ -152,7 +152,7 @@ typedef struct ls_schedule_type {
 } ls_schedule_type;
 
 /** constant, exponential, inverse_time, step, search_then_converge, cosine, polynomial, warmup, plateau. */
-extern const ls_family ls_schedules;
+extern const ls_family ls_schedule_family;
 
 static inline const ls_schedule_type *ls_schedule_of(const ls_choice *schedule) {
     return (const ls_schedule_type *)(const void *)schedule->type;

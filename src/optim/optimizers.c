@@ -10,7 +10,7 @@ static const ls_type *const types[] = {
     &ls__optimizer_adamw.type, &ls__optimizer_lars.type,    &ls__optimizer_lamb.type,    NULL,
 };
 
-const ls_family ls_optimizers = {.noun = "optimizer", .types = types};
+const ls_family ls_optimizer_family = {.noun = "optimizer", .types = types};
 
 const char *const ls__decay_words[] = {"all", "weights", NULL};
 

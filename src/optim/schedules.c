@@ -13,7 +13,7 @@ static const ls_type *const types[] = {
     NULL,
 };
 
-const ls_family ls_schedules = {.noun = "schedule", .types = types};
+const ls_family ls_schedule_family = {.noun = "schedule", .types = types};
 
 const char *const ls__per_words[] = {"epoch", "step", NULL};
 

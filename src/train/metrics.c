@@ -10,7 +10,7 @@ static const ls_type *const types[] = {
     &ls__metric_precision.type, &ls__metric_recall.type, &ls__metric_f1.type,    NULL,
 };
 
-const ls_family ls_metrics = {.noun = "metric", .types = types};
+const ls_family ls_metric_family = {.noun = "metric", .types = types};
 
 /* "accuracy, error, top_k": the names of those that mean something for `target`. */
 static const char *names_for(ls_target target, char *out, size_t size) {

@@ -16,9 +16,9 @@ typedef struct holder {
     ls_choices schedule;
 } holder;
 
-static const ls_option rows[] = {LS_OPTION_CHOICE(holder, optimizer, LS_REQUIRED, &ls_optimizers, "optimizers"),
-                                 LS_OPTION_CHOICE(holder, metric, NULL, &ls_metrics, "metrics"),
-                                 LS_OPTION_CHOICES(holder, schedule, NULL, &ls_schedules, "schedules"), LS_OPTION_END};
+static const ls_option rows[] = {LS_OPTION_CHOICE(holder, optimizer, LS_REQUIRED, &ls_optimizer_family, "optimizers"),
+                                 LS_OPTION_CHOICE(holder, metric, NULL, &ls_metric_family, "metrics"),
+                                 LS_OPTION_CHOICES(holder, schedule, NULL, &ls_schedule_family, "schedules"), LS_OPTION_END};
 
 static void rows_keep_their_promises(void **state) {
     (void)state;

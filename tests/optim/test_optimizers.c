@@ -148,16 +148,16 @@ static void velocity(reference_element e) {
 
 static void sgd_follows_its_definition(void **state) {
     (void)state;
-    ls_choice choice = support_choose(pool, &ls_optimizers, "sgd", "learning_rate", "0.1", NULL);
+    ls_choice choice = support_choose(pool, &ls_optimizer_family, "sgd", "learning_rate", "0.1", NULL);
     compare(&choice, plain, NULL, 0, 1);
     compare(&choice, plain, NULL, 0.01, 0.5);
-    choice = support_choose(pool, &ls_optimizers, "sgd", "momentum", "0.9", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", NULL);
     compare(&choice, momentum, NULL, 0.01, 1);
-    choice = support_choose(pool, &ls_optimizers, "sgd", "momentum", "0.9", "dampening", "0.9", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", "dampening", "0.9", NULL);
     compare(&choice, average, NULL, 0.01, 1);
-    choice = support_choose(pool, &ls_optimizers, "sgd", "momentum", "0.9", "nesterov", "true", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", "nesterov", "true", NULL);
     compare(&choice, nesterov, NULL, 0.01, 0.25);
-    choice = support_choose(pool, &ls_optimizers, "sgd", "momentum", "0.9", "rate_in_velocity", "true", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", "rate_in_velocity", "true", NULL);
     compare(&choice, velocity, NULL, 0.01, 1);
 }
 
@@ -166,8 +166,8 @@ static void rate_in_velocity_differs_exactly_when_the_rate_changes(void **state)
     (void)state;
     for (int is_nesterov = 0; is_nesterov < 2; is_nesterov++) {
         const char *look = is_nesterov ? "true" : "false";
-        ls_choice of_gradients = support_choose(pool, &ls_optimizers, "sgd", "momentum", "0.9", "nesterov", look, NULL);
-        ls_choice of_steps = support_choose(pool, &ls_optimizers, "sgd", "momentum", "0.9", "nesterov", look,
+        ls_choice of_gradients = support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", "nesterov", look, NULL);
+        ls_choice of_steps = support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", "nesterov", look,
                                             "rate_in_velocity", "true", NULL);
         trial *a = start(0.1, 0, 1), *b = start(0.1, 0, 1);
         for (uint64_t number = 1; number <= 2 * UPDATES; number++) {
@@ -217,13 +217,13 @@ static void rmsprop_with_momentum(reference_element e) {
 
 static void adagrad_and_rmsprop_follow_their_definitions(void **state) {
     (void)state;
-    ls_choice choice = support_choose(pool, &ls_optimizers, "adagrad", "epsilon", "1e-3", NULL);
+    ls_choice choice = support_choose(pool, &ls_optimizer_family, "adagrad", "epsilon", "1e-3", NULL);
     compare(&choice, adagrad, NULL, 0.02, 0.5);
-    choice = support_choose(pool, &ls_optimizers, "adagrad", "epsilon", "1e-3", "epsilon_inside", "true", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "adagrad", "epsilon", "1e-3", "epsilon_inside", "true", NULL);
     compare(&choice, adagrad_inside, NULL, 0.02, 1);
-    choice = support_choose(pool, &ls_optimizers, "rmsprop", "decay", "0.95", "epsilon", "1e-4", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "rmsprop", "decay", "0.95", "epsilon", "1e-4", NULL);
     compare(&choice, rmsprop, NULL, 0.02, 1);
-    choice = support_choose(pool, &ls_optimizers, "rmsprop", "momentum", "0.5", "epsilon", "1e-4", "epsilon_inside",
+    choice = support_choose(pool, &ls_optimizer_family, "rmsprop", "momentum", "0.5", "epsilon", "1e-4", "epsilon_inside",
                             "true", NULL);
     compare(&choice, rmsprop_with_momentum, NULL, 0.02, 1);
 }
@@ -279,13 +279,13 @@ static double lars_trust(const ls_choice *optimizer, const trial *t, double numb
 
 static void adam_and_its_kin_follow_their_definitions(void **state) {
     (void)state;
-    ls_choice choice = support_choose(pool, &ls_optimizers, "adam", "learning_rate", "0.01", NULL);
+    ls_choice choice = support_choose(pool, &ls_optimizer_family, "adam", "learning_rate", "0.01", NULL);
     compare(&choice, adam, NULL, 0.02, 0.5);
-    choice = support_choose(pool, &ls_optimizers, "adamw", "learning_rate", "0.01", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "adamw", "learning_rate", "0.01", NULL);
     compare(&choice, adamw, NULL, 0.02, 0.5);
-    choice = support_choose(pool, &ls_optimizers, "lamb", "learning_rate", "0.01", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "lamb", "learning_rate", "0.01", NULL);
     compare(&choice, lamb, lamb_trust, 0.02, 0.5);
-    choice = support_choose(pool, &ls_optimizers, "lars", "trust", "0.02", "learning_rate", "1", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "lars", "trust", "0.02", "learning_rate", "1", NULL);
     compare(&choice, lars, lars_trust, 0.02, 0.5);
 }
 
@@ -293,7 +293,7 @@ static void adam_and_its_kin_follow_their_definitions(void **state) {
  */
 static void the_first_step_of_adam_has_the_length_of_the_rate(void **state) {
     (void)state;
-    ls_choice choice = support_choose(pool, &ls_optimizers, "adam", NULL);
+    ls_choice choice = support_choose(pool, &ls_optimizer_family, "adam", NULL);
     float w[2] = {1, 1}, m[2] = {0}, v[2] = {0}, *slots[] = {m, v};
     const float g[2] = {0.5f, -2e-3f};
     ls_update update = {.count = 2,
@@ -315,9 +315,9 @@ static void the_first_step_of_adam_has_the_length_of_the_rate(void **state) {
 
 static void every_optimizer_leaves_padding_zero_and_ignores_the_cut(void **state) {
     (void)state;
-    for (const ls_type *const *type = ls_optimizers.types; *type; type++) {
+    for (const ls_type *const *type = ls_optimizer_family.types; *type; type++) {
         ls_choice choice;
-        assert_works(ls_choice_make(&ls_optimizers, *type, pool, &choice));
+        assert_works(ls_choice_make(&ls_optimizer_family, *type, pool, &choice));
         trial *whole = start(0.1, 0.01, 1), *single = start(0.1, 0.01, 1);
         for (uint64_t number = 1; number <= 3; number++) {
             draw_gradient(whole, number);
@@ -341,9 +341,9 @@ static void every_optimizer_leaves_padding_zero_and_ignores_the_cut(void **state
 
 static void measuring_changes_nothing_and_zero_parameters_can_leave_zero(void **state) {
     (void)state;
-    for (const ls_type *const *type = ls_optimizers.types; *type; type++) {
+    for (const ls_type *const *type = ls_optimizer_family.types; *type; type++) {
         ls_choice choice;
-        assert_works(ls_choice_make(&ls_optimizers, *type, pool, &choice));
+        assert_works(ls_choice_make(&ls_optimizer_family, *type, pool, &choice));
         if (!ls_optimizer_of(&choice)->measure) continue;
         trial *t = start(0.1, 0.01, 1), *before = malloc(sizeof *before);
         assert_non_null(before);
@@ -367,7 +367,7 @@ static void every_optimizer_names_its_slots(void **state) {
                  {"rmsprop", "momentum", "0", 1}, {"rmsprop", "momentum", "0.5", 2}, {"adam", "decay", "all", 2},
                  {"adamw", "decay", "all", 2},    {"lars", "decay", "all", 1},       {"lamb", "decay", "all", 2}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        ls_choice choice = support_choose(pool, &ls_optimizers, cases[c].name, cases[c].key, cases[c].value, NULL);
+        ls_choice choice = support_choose(pool, &ls_optimizer_family, cases[c].name, cases[c].key, cases[c].value, NULL);
         const char *names[LS_OPTIMIZER_SLOTS] = {0};
         assert_int_equal(ls_optimizer_slots(&choice, names), cases[c].count);
         for (size_t s = 0; s < cases[c].count; s++) assert_non_null(names[s]);
@@ -379,20 +379,20 @@ static void rates_and_decay_follow_role_and_factors(void **state) {
     ls_param weight = {.role = LS_ROLE_WEIGHT, .fan_in = 16, .learning_rate_factor = 2, .decay_factor = 3};
     ls_param bias = {.role = LS_ROLE_BIAS, .fan_in = 16, .learning_rate_factor = 1, .decay_factor = 1};
     ls_choice choice =
-        support_choose(pool, &ls_optimizers, "sgd", "learning_rate", "0.1", "weight_decay", "0.01", NULL);
+        support_choose(pool, &ls_optimizer_family, "sgd", "learning_rate", "0.1", "weight_decay", "0.01", NULL);
     assert_true(ls_optimizer_rate(&choice, &weight, 0.5) == 0.1 * 0.5 * 2);
     assert_true(ls_optimizer_decay(&choice, &weight, 1000) == 0.01 * 3);
     assert_true(ls_optimizer_decay(&choice, &bias, 1000) == 0.01);
-    choice = support_choose(pool, &ls_optimizers, "adamw", "weight_decay.lambda", "5.0", "decay", "weights",
+    choice = support_choose(pool, &ls_optimizer_family, "adamw", "weight_decay.lambda", "5.0", "decay", "weights",
                             "fan_in_scaling", "true", "learning_rate", "0.1", NULL);
     assert_works(ls_optimizer_check(&choice));
     assert_true(ls_optimizer_rate(&choice, &weight, 1) == 0.1 * 2 / 4);
     assert_true(ls_optimizer_rate(&choice, &bias, 1) == 0.1);
     assert_true(ls_optimizer_decay(&choice, &weight, 1000) == 5.0 / 1000 * 3);
     assert_true(ls_optimizer_decay(&choice, &bias, 1000) == 0);
-    choice = support_choose(pool, &ls_optimizers, "adamw", "weight_decay.lambda", "0", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "adamw", "weight_decay.lambda", "0", NULL);
     assert_true(ls_optimizer_decay(&choice, &weight, 1000) == 0);
-    choice = support_choose(pool, &ls_optimizers, "adamw", NULL);
+    choice = support_choose(pool, &ls_optimizer_family, "adamw", NULL);
     assert_true(ls_optimizer_decay(&choice, &bias, 1000) == 0.01);
 }
 
@@ -405,7 +405,7 @@ static void decay_of_rmsprop_takes_a_number_or_a_word(void **state) {
     trial *trials[3];
     for (size_t v = 0; v < 3; v++) {
         ls_choice choice =
-            support_choose(pool, &ls_optimizers, "rmsprop", "decay", values[v], "weight_decay", "0.01", NULL);
+            support_choose(pool, &ls_optimizer_family, "rmsprop", "decay", values[v], "weight_decay", "0.01", NULL);
         assert_true(ls_optimizer_decay(&choice, &bias, 1) == decays[v]);
         trials[v] = start(0.01, 0, 1);
         draw_gradient(trials[v], 1);
@@ -417,13 +417,13 @@ static void decay_of_rmsprop_takes_a_number_or_a_word(void **state) {
 
 static void options_that_do_not_go_together_are_refused(void **state) {
     (void)state;
-    ls_choice choice = support_choose(pool, &ls_optimizers, "sgd", "nesterov", "true", NULL);
+    ls_choice choice = support_choose(pool, &ls_optimizer_family, "sgd", "nesterov", "true", NULL);
     assert_refuses(ls_optimizer_check(&choice), LS_ERR_CONFIG, "nesterov needs a momentum above 0");
     choice =
-        support_choose(pool, &ls_optimizers, "sgd", "nesterov", "true", "momentum", "0.9", "dampening", "0.1", NULL);
+        support_choose(pool, &ls_optimizer_family, "sgd", "nesterov", "true", "momentum", "0.9", "dampening", "0.1", NULL);
     assert_refuses(ls_optimizer_check(&choice), LS_ERR_CONFIG, "nesterov and dampening");
     choice =
-        support_choose(pool, &ls_optimizers, "adam", "weight_decay.value", "0.1", "weight_decay.lambda", "5", NULL);
+        support_choose(pool, &ls_optimizer_family, "adam", "weight_decay.value", "0.1", "weight_decay.lambda", "5", NULL);
     assert_refuses(ls_optimizer_check(&choice), LS_ERR_CONFIG, "test.yaml:1:1");
 }
 
@@ -437,7 +437,7 @@ static void values_out_of_range_are_refused(void **state) {
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         ls_choice choice;
         assert_refuses(
-            support_try_choose(&choice, pool, &ls_optimizers, cases[c].name, cases[c].key, cases[c].value, NULL),
+            support_try_choose(&choice, pool, &ls_optimizer_family, cases[c].name, cases[c].key, cases[c].value, NULL),
             LS_ERR_CONFIG, cases[c].key);
     }
 }

@@ -32,7 +32,7 @@ static void assert_near(double a, double b) {
     if (!(fabs(a - b) <= 1e-14 * (1 + fabs(b)))) fail_msg("%.17g, expected %.17g", a, b);
 }
 
-#define CHOOSE(...) support_choose(pool, &ls_schedules, __VA_ARGS__, NULL)
+#define CHOOSE(...) support_choose(pool, &ls_schedule_family, __VA_ARGS__, NULL)
 
 static void each_schedule_follows_its_formula_in_epochs(void **state) {
     (void)state;
@@ -121,7 +121,7 @@ static void what_makes_no_sense_is_refused(void **state) {
     (void)state;
     ls_choice out;
 #define REFUSES(words, ...)                                                                                            \
-    assert_refuses(support_try_choose(&out, pool, &ls_schedules, __VA_ARGS__, NULL), LS_ERR_CONFIG, words)
+    assert_refuses(support_try_choose(&out, pool, &ls_schedule_family, __VA_ARGS__, NULL), LS_ERR_CONFIG, words)
     REFUSES("every", "step", "factor", "0.5");
     REFUSES("every", "step", "every", "0", "factor", "0.5");
     REFUSES("every", "step", "every", "10min", "factor", "0.5");

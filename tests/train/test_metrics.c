@@ -56,7 +56,7 @@ static double measure_in(const ls_choice *choice, const ls_metric_view *view, si
 }
 
 static double measure(const char *name, const ls_metric_view *view) {
-    ls_choice choice = support_choose(pool, &ls_metrics, name, NULL);
+    ls_choice choice = support_choose(pool, &ls_metric_family, name, NULL);
     return measure_in(&choice, view, 1);
 }
 
@@ -78,9 +78,9 @@ static void classes_are_counted(void **state) {
     assert_near(measure("recall", &by_class), (1 + 1 + 0.5) / 3);
     /* The mean of each class's f1, not the f1 of the means. */
     assert_near(measure("f1", &by_class), (1 + 2.0 / 3 + 2.0 / 3) / 3);
-    ls_choice first = support_choose(pool, &ls_metrics, "top_k", "k", "1", NULL);
+    ls_choice first = support_choose(pool, &ls_metric_family, "top_k", "k", "1", NULL);
     assert_near(measure_in(&first, &by_class, 1), 0.75);
-    ls_choice second = support_choose(pool, &ls_metrics, "top_k", "k", "2", NULL);
+    ls_choice second = support_choose(pool, &ls_metric_family, "top_k", "k", "2", NULL);
     assert_near(measure_in(&second, &by_class, 1), 1);
     uint64_t confusion[9] = {0};
     ls_confusion_count(&by_class, confusion);
@@ -94,7 +94,7 @@ static void of_equal_scores_the_lowest_index_wins(void **state) {
     assert_int_equal(ls_metric_argmax(equal, 3), 0);
     const int32_t first = 0, last = 2;
     ls_metric_view view = {.target = LS_LOSS_CLASSES, .rows = 1, .outputs = 3, .prediction = equal, .classes = &first};
-    ls_choice two = support_choose(pool, &ls_metrics, "top_k", "k", "2", NULL);
+    ls_choice two = support_choose(pool, &ls_metric_family, "top_k", "k", "2", NULL);
     assert_near(measure("accuracy", &view), 1);
     assert_near(measure_in(&two, &view, 1), 1);
     view.classes = &last;
@@ -135,7 +135,7 @@ static void regression_is_measured_over_the_whole_set(void **state) {
     assert_near(measure("mse", &view), 5.0 / 4);
     assert_near(measure("mae", &view), 3.0 / 4);
     assert_near(measure("r2", &view), 1 - 5.0 / 6);
-    ls_choice rmse = support_choose(pool, &ls_metrics, "rmse", NULL);
+    ls_choice rmse = support_choose(pool, &ls_metric_family, "rmse", NULL);
     assert_near(measure_in(&rmse, &view, 1), sqrt(5.0 / 4));
     assert_near(measure_in(&rmse, &view, 4), sqrt(5.0 / 4)); /* never a mean of roots, which would be 0.75 */
     ls_metric_view wide = view;
@@ -164,7 +164,7 @@ static void weights_say_how_much_a_sample_counts(void **state) {
 
 static void no_sample_has_no_metric(void **state) {
     (void)state;
-    for (const ls_type *const *type = ls_metrics.types; *type; type++) {
+    for (const ls_type *const *type = ls_metric_family.types; *type; type++) {
         const ls_metric_type *metric = (const ls_metric_type *)(const void *)*type;
         const double zeros[64] = {0};
         assert_true(metric->sums(3) <= 64);
@@ -187,9 +187,9 @@ static void every_metric_has_the_same_bits_for_any_cut(void **state) {
         actual[i] = (int32_t)(3.5 * (support_random(4, i) + 1));
         weights[i] = (float)(1 + support_random(5, i));
     }
-    for (const ls_type *const *type = ls_metrics.types; *type; type++) {
+    for (const ls_type *const *type = ls_metric_family.types; *type; type++) {
         ls_choice choice;
-        assert_works(ls_choice_make(&ls_metrics, *type, pool, &choice));
+        assert_works(ls_choice_make(&ls_metric_family, *type, pool, &choice));
         for (unsigned target = 1; target <= LS_LOSS_PAIRS; target *= 2) {
             if (!(ls_metric_of(&choice)->targets & target)) continue;
             ls_metric_view view = {.target = (ls_target)target,
@@ -209,8 +209,8 @@ static void every_metric_has_the_same_bits_for_any_cut(void **state) {
 
 static void metrics_without_a_meaning_are_refused(void **state) {
     (void)state;
-    ls_choice items[] = {support_choose(pool, &ls_metrics, "accuracy", NULL),
-                         support_choose(pool, &ls_metrics, "mse", NULL)};
+    ls_choice items[] = {support_choose(pool, &ls_metric_family, "accuracy", NULL),
+                         support_choose(pool, &ls_metric_family, "mse", NULL)};
     ls_choices list = {2, items};
     assert_refuses(
         ls_metrics_check(&list, LS_LOSS_CLASSES, "cross_entropy"), LS_ERR_CONFIG,

@@ -229,9 +229,9 @@ static ls_status find_direction(cli_grid *s) {
                            : "--by %s: write it as SET.NAME, for example valid.loss",
                        s->by);
     if (strcmp(dot + 1, "loss") == 0 || strncmp(dot + 1, "loss.", 5) == 0) return LS_OK;
-    const ls_type *type = ls_family_find(&ls_metrics, dot + 1);
+    const ls_type *type = ls_family_find(&ls_metric_family, dot + 1);
     const char *names[64] = {"loss"};
-    for (size_t i = 0; ls_metrics.types[i] && i < 62; i++) names[i + 1] = ls_metrics.types[i]->name;
+    for (size_t i = 0; ls_metric_family.types[i] && i < 62; i++) names[i + 1] = ls_metric_family.types[i]->name;
     const char *near = type ? NULL : ls_nearest(dot + 1, names);
     if (!type)
         return LS_FAIL(LS_ERR_USAGE, "--by %s: there is no metric \"%s\"%s%s%s", s->by, dot + 1,
