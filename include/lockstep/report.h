@@ -66,6 +66,15 @@ typedef struct ls_journal ls_journal;
 ls_status ls_journal_open(const char *path, uint64_t last_step, ls_journal **out) LS_MUST_USE;
 /** Writes one line, in one call of the system, so that a killed program leaves whole lines. */
 ls_status ls_journal_write(ls_journal *journal, const ls_event *event) LS_MUST_USE;
+/** The same for a line that is no list of numbers: an object with "event", "step" and "epoch", and a line end. */
+ls_status ls_journal_write_line(ls_journal *journal, const ls_text *line) LS_MUST_USE;
+/**
+ * Bytes of lines that could not be written (the disk is full): a failure to write loses nothing, for the rest waits in
+ * memory and is written before the next line.
+ */
+size_t ls_journal_waiting(const ls_journal *journal);
+/** Writes the lines that wait; ls_journal_close() does so too. */
+ls_status ls_journal_flush(ls_journal *journal) LS_MUST_USE;
 ls_status ls_journal_close(ls_journal *journal) LS_MUST_USE;
 
 /** Removes events of steps above `last_step`, and a torn last line. A file that does not exist is fine. */

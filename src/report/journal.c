@@ -12,7 +12,8 @@
 struct ls_journal {
     int file;
     char *path;
-    ls__json line; /* its buffer is used again for each line */
+    ls__json line;   /* its buffer is used again for each line */
+    ls_text waiting; /* what could not be written yet */
 };
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
@@ -190,20 +191,47 @@ static ls_status format_event(ls__json *line, const ls_event *event) {
     return status;
 }
 
+/* Writes what it can; the rest joins those that wait. */
+static ls_status write_or_keep(ls_journal *journal, const char *bytes, size_t length) {
+    ssize_t written = write(journal->file, bytes, length);
+    if (written == (ssize_t)length) return LS_OK;
+    const char *cause = written < 0 ? strerror(errno) : "no space for a whole line";
+    size_t done = written < 0 ? 0 : (size_t)written;
+    LS_TRY(ls_text_add_bytes(&journal->waiting, bytes + done, length - done));
+    return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", journal->path, cause);
+}
+
+ls_status ls_journal_flush(ls_journal *journal) {
+    ls_text before = journal->waiting;
+    journal->waiting = (ls_text){0};
+    ls_status status = before.length ? write_or_keep(journal, before.bytes, before.length) : LS_OK;
+    ls_text_free(&before);
+    return status;
+}
+
+ls_status ls_journal_write_line(ls_journal *journal, const ls_text *line) {
+    ls_status status = ls_journal_flush(journal);
+    if (status == LS_OK) return write_or_keep(journal, line->bytes, line->length);
+    return ls_status_first(status, ls_text_add_bytes(&journal->waiting, line->bytes, line->length));
+}
+
 ls_status ls_journal_write(ls_journal *journal, const ls_event *event) {
     LS_TRY(format_event(&journal->line, event));
-    ssize_t length = (ssize_t)journal->line.text.length;
-    ssize_t written = write(journal->file, journal->line.text.bytes, journal->line.text.length);
-    if (written == length) return LS_OK;
-    return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", journal->path,
-                   written < 0 ? strerror(errno) : "no space for a whole line");
+    return ls_journal_write_line(journal, &journal->line.text);
+}
+
+size_t ls_journal_waiting(const ls_journal *journal) {
+    return journal->waiting.length;
 }
 
 ls_status ls_journal_close(ls_journal *journal) {
     if (!journal) return LS_OK;
-    bool closed = close(journal->file) == 0;
-    ls_status status = closed ? LS_OK : LS_FAIL(LS_ERR_IO, "%s: cannot be closed: %s", journal->path, strerror(errno));
+    ls_status status = ls_journal_flush(journal);
+    if (close(journal->file) != 0)
+        status =
+            ls_status_first(status, LS_FAIL(LS_ERR_IO, "%s: cannot be closed: %s", journal->path, strerror(errno)));
     ls_text_free(&journal->line.text);
+    ls_text_free(&journal->waiting);
     free(journal->path);
     free(journal);
     return status;

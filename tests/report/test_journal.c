@@ -2,8 +2,10 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "lockstep/report.h"
 
@@ -208,7 +210,36 @@ static void failures_are_passed_on(void **state) {
     assert_works(ls_journal_open("/dev/full", LS_REPORT_KEEP_ALL, &journal));
     const ls_event event = {.event = "start"};
     assert_refuses(ls_journal_write(journal, &event), LS_ERR_IO, "/dev/full: cannot be written: No space left");
+    assert_refuses(ls_journal_close(journal), LS_ERR_IO, "/dev/full: cannot be written"); /* the line that waits */
+}
+
+/* A file that may not grow takes a part of a line; what is left follows when it may. */
+static void lines_wait_for_room(void **state) {
+    fixture *f = *state;
+    ls_journal *journal;
+    struct rlimit usual, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    small = usual;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_works(ls_journal_open(f->path, LS_REPORT_KEEP_NONE, &journal));
+    write_step(journal, 1);
+    small.rlim_cur = 110; /* less than two lines */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const ls_value loss = {"loss", 0.25, NULL};
+    const ls_event event = {.event = "step", .step = 2, .epoch = 0, .count = 1, .values = &loss};
+    char text[] = "{\"event\":\"samples\",\"step\":3,\"epoch\":0}\n";
+    const ls_text line = {.bytes = text, .length = strlen(text)};
+    for (int i = 0; i < 3; i++) assert_refuses(ls_journal_write(journal, &event), LS_ERR_IO, "cannot be written");
+    assert_refuses(ls_journal_write_line(journal, &line), LS_ERR_IO, "cannot be written");
+    assert_true(ls_journal_waiting(journal) > 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    write_eval(journal, 4);
+    assert_int_equal(ls_journal_waiting(journal), 0);
     assert_works(ls_journal_close(journal));
+    seen s = read_all(f->path);
+    assert_int_equal(s.events, 6);
+    assert_int_equal(s.last_step, 4);
 }
 
 int main(void) {
@@ -221,6 +252,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_torn_line_is_passed_over_and_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bad_line_is_refused_with_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failures_are_passed_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lines_wait_for_room, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
