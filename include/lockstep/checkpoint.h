@@ -197,8 +197,9 @@ ls_status ls_saver_poll(ls_saver *saver, ls_saver_outcome *outcome) LS_MUST_USE;
 ls_status ls_saver_wait(ls_saver *saver, ls_saver_outcome *outcome) LS_MUST_USE;
 
 /**
- * Compares a digest of the weights over all nodes: LS_ERR_RUNTIME with the node that differs. Collective; saves do it
- * first, and train every `run.digest_every`. The digest, equal everywhere, goes to `out` (or NULL).
+ * Compares a digest of the weights over all nodes: LS_ERR_RUNTIME with the node that differs, and in which parameter.
+ * Collective; saves do it first, and train every `run.digest_every`. The digest, equal everywhere, goes to `out` (or
+ * NULL).
  */
 ls_status ls_saver_compare_nodes(ls_saver *saver, uint64_t *out) LS_MUST_USE;
 
@@ -207,13 +208,24 @@ ls_status ls_saver_compare_nodes(ls_saver *saver, uint64_t *out) LS_MUST_USE;
 /** Writes "step-000001234.h5"; 32 bytes suffice. */
 const char *ls_checkpoint_name(uint64_t step, char *out, size_t size);
 
+typedef struct ls_checkpoint ls_checkpoint;
+
 /**
- * The newest checkpoint of a run's folder that verifies; `path` is yours to free(), NULL where there is none. Each bad
- * one that is passed over is said in one warning. Local.
+ * The newest checkpoint of a run's folder that is whole: it verifies, has a format that is known here, holds the step
+ * that its name says, and `accept` (or NULL) takes it. `out` is open and yours, NULL where there is none. Each one that
+ * is passed over is said in a warning. Damage (LS_ERR_IO) is never a failure; another refusal, by its format or by
+ * `accept`, is one where no older checkpoint will do, for then the folder is somebody else's. Local.
  */
+ls_status ls_checkpoint_choose(const char *folder, ls_logger *logger,
+                               ls_status (*accept)(void *context, const ls_checkpoint *checkpoint), void *context,
+                               ls_checkpoint **out) LS_MUST_USE;
+/** The path of that one, with no `accept`; yours to free(), NULL where there is none. */
 ls_status ls_checkpoint_find(const char *folder, ls_logger *logger, char **path) LS_MUST_USE;
 
-typedef struct ls_checkpoint ls_checkpoint;
+/** The steps of all checkpoints of a run's folder by their names, newest first; free() them. Local. */
+ls_status ls_checkpoint_list(const char *folder, uint64_t **steps, size_t *count) LS_MUST_USE;
+/** Opens the one of a step, verified. LS_ERR_IO where it is damaged, or holds another step. Local. */
+ls_status ls_checkpoint_open_step(const char *folder, uint64_t step, ls_checkpoint **out) LS_MUST_USE;
 
 /** Opens a checkpoint for reading; LS_ERR_DATA where the file is none, or of a later format. Local. */
 ls_status ls_checkpoint_open(const char *path, ls_checkpoint **out) LS_MUST_USE;
@@ -252,6 +264,8 @@ typedef struct ls_checkpoint_difference {
  * 
  */
 ls_status ls_checkpoint_diff(ls_checkpoint *a, ls_checkpoint *b, ls_checkpoint_difference *out) LS_MUST_USE;
+/** The same for all that decides how the run goes on: also /optimizer and /state, but not how the run ended. */
+ls_status ls_checkpoint_diff_state(ls_checkpoint *a, ls_checkpoint *b, ls_checkpoint_difference *out) LS_MUST_USE;
 
 /**
  * Writes a checkpoint of `count` > 0 checkpoints' mean parameters and statistics (summed in double, in the order

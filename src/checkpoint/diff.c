@@ -87,10 +87,24 @@ static ls_status compare_lists(ls_checkpoint *a, ls_checkpoint *b, const ls_arra
     return LS_OK;
 }
 
+static bool left_out(const char *path) {
+    return strcmp(path, "/state/ended_by") == 0;
+}
+
+/* The list without what is not compared. */
+static void thin(ls_arrays *arrays) {
+    size_t kept = 0;
+    for (size_t i = 0; i < arrays->count; i++)
+        if (!left_out(arrays->items[i]->path)) arrays->items[kept++] = arrays->items[i];
+    arrays->count = kept;
+}
+
 static ls_status list_group(ls_checkpoint *checkpoint, const char *group, ls_arrays *out) {
     *out = (ls_arrays){0};
     ls_store *store = ls_checkpoint_store(checkpoint);
-    return ls_store_exists(store, group) ? ls_store_list(store, group, out) : LS_OK;
+    if (ls_store_exists(store, group)) LS_TRY(ls_store_list(store, group, out));
+    thin(out);
+    return LS_OK;
 }
 
 static ls_status compare_group(ls_checkpoint *a, ls_checkpoint *b, const char *group, ls_checkpoint_difference *out) {
@@ -106,4 +120,10 @@ static ls_status compare_group(ls_checkpoint *a, ls_checkpoint *b, const char *g
 ls_status ls_checkpoint_diff(ls_checkpoint *a, ls_checkpoint *b, ls_checkpoint_difference *out) {
     LS_TRY(compare_group(a, b, "/parameters", out));
     return compare_group(a, b, "/statistics", out);
+}
+
+ls_status ls_checkpoint_diff_state(ls_checkpoint *a, ls_checkpoint *b, ls_checkpoint_difference *out) {
+    LS_TRY(ls_checkpoint_diff(a, b, out));
+    LS_TRY(compare_group(a, b, "/optimizer", out));
+    return compare_group(a, b, "/state", out);
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "checkpoint/saver.h"
 
@@ -52,8 +53,11 @@ static ls_status lay_out(const ls_saver *saver, ls__job *job) {
     return ls_store_seal(job->writer);
 }
 
+/* A folder that has vanished is told as a failed save, and is there again for the next one. */
 void ls__job_lay_out(const ls_saver *saver, ls__job *job) {
     job->outcome.status = lay_out(saver, job);
+    if (job->outcome.status != LS_OK && mkdir(saver->folder, 0777) == 0)
+        job->outcome.status = ls_status_prefix(job->outcome.status, "%s had vanished, and is made anew", saver->folder);
 }
 
 void ls__job_destroy(ls__job *job) {

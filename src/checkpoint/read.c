@@ -14,32 +14,6 @@ struct ls_checkpoint {
     ls_items *items;
 };
 
-/* ---- finding --------------------------------------------------------------------------------------------------- */
-
-ls_status ls_checkpoint_find(const char *folder, ls_logger *logger, char **path) {
-    *path = NULL;
-    uint64_t *steps = NULL;
-    size_t count = 0;
-    char name[32], *checkpoints = ls__path_join(folder, "checkpoints");
-    if (!checkpoints) return LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
-    ls_status status = ls__folder_list(checkpoints, &steps, &count);
-    for (size_t i = 0; status == LS_OK && !*path && i < count; i++) {
-        char *candidate = ls__path_join(checkpoints, ls_checkpoint_name(steps[i], name, sizeof name));
-        ls_status verified =
-            candidate ? ls_store_verify(candidate, NULL) : LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
-        if (verified == LS_OK) {
-            *path = candidate;
-            break;
-        }
-        ls_logger_say(logger, LS_LOG_WARNING, "passing over a bad checkpoint: %s", ls_status_message(verified));
-        ls_status_free(verified);
-        free(candidate);
-    }
-    free(steps);
-    free(checkpoints);
-    return status;
-}
-
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
 static ls_status read_item(ls_checkpoint *checkpoint, const ls_array *array) {
@@ -130,6 +104,96 @@ const ls_items *ls_checkpoint_items(const ls_checkpoint *checkpoint) {
 
 ls_store *ls_checkpoint_store(ls_checkpoint *checkpoint) {
     return checkpoint->store;
+}
+
+/* ---- finding --------------------------------------------------------------------------------------------------- */
+
+static ls_status checkpoint_path(const char *folder, uint64_t step, char **out) {
+    char name[32];
+    *out = NULL;
+    if (asprintf(out, "%s/checkpoints/%s", folder, ls_checkpoint_name(step, name, sizeof name)) >= 0) return LS_OK;
+    *out = NULL;
+    return LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
+}
+
+ls_status ls_checkpoint_list(const char *folder, uint64_t **steps, size_t *count) {
+    char *checkpoints = ls__path_join(folder, "checkpoints");
+    if (!checkpoints) return LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
+    ls_status status = ls__folder_list(checkpoints, steps, count);
+    free(checkpoints);
+    return status;
+}
+
+/* A file that is whole and yet another's: copied or renamed to the name of this step. */
+static ls_status check_step(const ls_checkpoint *checkpoint, uint64_t step) {
+    uint64_t holds = step;
+    if (ls_items_find(checkpoint->items, "/state/step"))
+        LS_TRY(ls_items_get_count(checkpoint->items, "/state/step", &holds));
+    if (holds == step) return LS_OK;
+    return LS_FAIL(LS_ERR_IO, "%s: holds step %" PRIu64 ", not that of its name: it was copied or renamed",
+                   ls_store_path(checkpoint->store), holds);
+}
+
+ls_status ls_checkpoint_open_step(const char *folder, uint64_t step, ls_checkpoint **out) {
+    *out = NULL;
+    char *path = NULL;
+    LS_TRY(checkpoint_path(folder, step, &path));
+    ls_status damage = ls_store_verify(path, NULL), status = LS_OK;
+    if (damage != LS_OK) status = LS_FAIL(LS_ERR_IO, "%s", ls_status_message(damage));
+    ls_status_free(damage);
+    if (status == LS_OK) status = ls_checkpoint_open(path, out);
+    if (status == LS_OK) status = check_step(*out, step);
+    free(path);
+    if (status == LS_OK) return LS_OK;
+    ls_checkpoint_close(*out);
+    *out = NULL;
+    return status;
+}
+
+/* Opens the one of a step and asks whether it will do. */
+static ls_status try_step(const char *folder, uint64_t step,
+                          ls_status (*accept)(void *context, const ls_checkpoint *checkpoint), void *context,
+                          ls_checkpoint **out) {
+    LS_TRY(ls_checkpoint_open_step(folder, step, out));
+    ls_status status = accept ? accept(context, *out) : LS_OK;
+    if (status == LS_OK) return LS_OK;
+    ls_checkpoint_close(*out);
+    *out = NULL;
+    return status;
+}
+
+ls_status ls_checkpoint_choose(const char *folder, ls_logger *logger,
+                               ls_status (*accept)(void *context, const ls_checkpoint *checkpoint), void *context,
+                               ls_checkpoint **out) {
+    *out = NULL;
+    uint64_t *steps = NULL;
+    size_t count = 0;
+    LS_TRY(ls_checkpoint_list(folder, &steps, &count));
+    ls_status refusal = LS_OK; /* the newest one's that is whole, and not for us */
+    for (size_t i = 0; !*out && i < count; i++) {
+        ls_status status = try_step(folder, steps[i], accept, context, out);
+        bool damaged = ls_status_code(status) == LS_ERR_IO;
+        if (status != LS_OK && damaged)
+            ls_logger_say(logger, LS_LOG_WARNING, "passing over a bad checkpoint: %s", ls_status_message(status));
+        refusal = ls_status_first(refusal, damaged ? LS_OK : status);
+        if (damaged) ls_status_free(status);
+    }
+    free(steps);
+    if (!*out || refusal == LS_OK) return refusal;
+    ls_logger_say(logger, LS_LOG_WARNING, "passing over a checkpoint that is not of this run: %s",
+                  ls_status_message(refusal));
+    ls_status_free(refusal);
+    return LS_OK;
+}
+
+ls_status ls_checkpoint_find(const char *folder, ls_logger *logger, char **path) {
+    ls_checkpoint *checkpoint = NULL;
+    *path = NULL;
+    LS_TRY(ls_checkpoint_choose(folder, logger, NULL, NULL, &checkpoint));
+    if (!checkpoint) return LS_OK;
+    *path = strdup(ls_store_path(checkpoint->store));
+    ls_checkpoint_close(checkpoint);
+    return *path ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
 }
 
 /* ---- does it fit the model? ------------------------------------------------------------------------------------- */

@@ -208,29 +208,57 @@ static void unpack(ls_saver *saver) {
 
 /* ---- the nodes' weights are one ---------------------------------------------------------------------------------- */
 
-static ls_status compare(const ls_comm *comm, const uint64_t *digests) {
-    for (size_t node = 1; node < ls_comm_nodes(comm); node++) {
-        size_t rank = ls_comm_node_first(comm, node);
-        if (digests[rank] != digests[0])
-            return LS_FAIL(LS_ERR_RUNTIME,
-                           "the weights of node %zu (%s) differ from those of node 0 (%s): memory or network of one of "
-                           "them fails; the last checkpoint is good",
-                           node, ls_comm_host(comm, rank), ls_comm_host(comm, 0));
+/* The digest of a range of the weights, by the first rank of each node; `all` holds those of all ranks on rank 0. */
+static ls_status gather_digests(ls_saver *saver, size_t offset, size_t count, uint64_t *mine, uint64_t *all) {
+    *mine = 0;
+    if (ls_comm_node_rank(saver->comm) == 0)
+        *mine = XXH3_64bits(ls_reducer_weights(saver->reducer) + offset, count * sizeof(float));
+    return ls_comm_gather(saver->comm, mine, sizeof *mine, all);
+}
+
+/* The first node whose digest is not node 0's; 0: all are equal. */
+static uint64_t odd_node(const ls_comm *comm, const uint64_t *digests) {
+    for (size_t node = 1; node < ls_comm_nodes(comm); node++)
+        if (digests[ls_comm_node_first(comm, node)] != digests[0]) return node;
+    return 0;
+}
+
+/* The nodes differ: which parameter is it? Collective. Fails on all ranks. */
+static ls_status name_difference(ls_saver *saver, uint64_t node, uint64_t *all) {
+    ls_comm *comm = saver->comm;
+    const ls_param *found = NULL;
+    for (size_t i = 0; i < ls_params_count(saver->params); i++) {
+        const ls_param *param = ls_params_at(saver->params, i);
+        uint64_t mine;
+        LS_TRY(gather_digests(saver, param->offset, param->count, &mine, all));
+        if (ls_comm_first(comm) && !found && odd_node(comm, all) == node) found = param;
     }
+    if (!ls_comm_first(comm)) return ls_comm_agree(comm, LS_OK);
+    size_t rank = ls_comm_node_first(comm, node);
+    return ls_comm_agree(comm,
+                         LS_FAIL(LS_ERR_RUNTIME,
+                                 "the weights of node %" PRIu64 " (%s) differ from those of node 0 (%s), in %s%s%s: "
+                                 "memory or network of one of them fails; the last checkpoint is good",
+                                 node, ls_comm_host(comm, rank), ls_comm_host(comm, 0),
+                                 found ? found->layer : "the padding", found ? "/" : "", found ? found->name : ""));
+}
+
+static ls_status compare_nodes(ls_saver *saver, uint64_t *all, uint64_t *out) {
+    ls_comm *comm = saver->comm;
+    uint64_t told[2] = {0}; /* rank 0's digest, and the node that differs */
+    LS_TRY(gather_digests(saver, 0, ls_params_arena(saver->params), &told[0], all));
+    if (ls_comm_first(comm)) told[1] = odd_node(comm, all);
+    LS_TRY(ls_comm_broadcast(comm, 0, told, sizeof told));
+    if (told[1]) return name_difference(saver, told[1], all);
+    if (out) *out = told[0];
     return LS_OK;
 }
 
 ls_status ls_saver_compare_nodes(ls_saver *saver, uint64_t *out) {
-    ls_comm *comm = saver->comm;
-    uint64_t mine = 0, *all = ls_comm_first(comm) ? calloc(ls_comm_size(comm), sizeof *all) : NULL;
-    if (ls_comm_node_rank(comm) == 0)
-        mine = XXH3_64bits(ls_reducer_weights(saver->reducer), ls_params_arena(saver->params) * sizeof(float));
-    bool allocated = all || !ls_comm_first(comm);
-    ls_status status = ls_comm_agree(comm, allocated ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for digests"));
-    if (status == LS_OK) status = ls_comm_gather(comm, &mine, sizeof mine, all);
-    if (status == LS_OK) status = ls_comm_agree(comm, ls_comm_first(comm) ? compare(comm, all) : LS_OK);
-    if (status == LS_OK) status = ls_comm_broadcast(comm, 0, &mine, sizeof mine);
-    if (status == LS_OK && out) *out = mine;
+    uint64_t *all = ls_comm_first(saver->comm) ? calloc(ls_comm_size(saver->comm), sizeof *all) : NULL;
+    bool allocated = all || !ls_comm_first(saver->comm);
+    ls_status status = ls_comm_agree(saver->comm, allocated ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for digests"));
+    if (status == LS_OK) status = compare_nodes(saver, all, out);
     free(all);
     return status;
 }

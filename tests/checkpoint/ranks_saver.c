@@ -466,10 +466,29 @@ static void nodes_whose_weights_differ_are_found(void **state) {
     assert_works(ls_comm_broadcast(comm, 0, &theirs, sizeof theirs));
     assert_true(digest == theirs);
     if (ls_comm_size(comm) > 1) {
+        const float kept = ls_reducer_weights(reducer)[3];
         if (ls_comm_node(comm) == 1) ls_reducer_weights(reducer)[3] += 1.0f;
         ls_status status = ls_saver_compare_nodes(saver, NULL);
         if (first_rank())
             assert_refuses(status, LS_ERR_RUNTIME, "the weights of node 1");
+        else
+            ls_status_free(status);
+        /* One bit of one weight, on one node. */
+        const ls_param *last = ls_params_at(params, ls_params_count(params) - 1);
+        uint32_t bits;
+        float *weight = ls_reducer_weights(reducer) + last->offset;
+        if (ls_comm_node(comm) == 1) ls_reducer_weights(reducer)[3] = kept;
+        if (ls_comm_node(comm) + 1 == ls_comm_nodes(comm)) {
+            memcpy(&bits, weight, sizeof bits);
+            bits ^= 1;
+            memcpy(weight, &bits, sizeof bits);
+        }
+        char words[128];
+        snprintf(words, sizeof words, "in %s/%s: memory or network", last->layer, last->name);
+        status = ls_saver_compare_nodes(saver, NULL);
+        assert_int_equal(ls_status_exit(status), 1);
+        if (first_rank())
+            assert_refuses(status, LS_ERR_RUNTIME, words);
         else
             ls_status_free(status);
     }

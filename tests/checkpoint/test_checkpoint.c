@@ -170,16 +170,28 @@ static void a_stale_holder_learns_who_took_over(void **state) {
 
 /* ---- what stays ------------------------------------------------------------------------------------------------- */
 
-static void write_checkpoint(const char *where, uint64_t step) {
-    char name[32];
+/* A whole checkpoint, of one parameter, that says of itself what it is asked to. */
+static void write_as(const char *path, uint64_t step, uint64_t format) {
+    const float weight = 0.5f;
     ls_store_writer *writer;
-    size_t index;
-    assert_works(ls_store_create(support_path(where, ls_checkpoint_name(step, name, sizeof name)), NULL, &writer));
-    assert_works(ls_store_add(writer, "/state/step", LS_DTYPE_U64, 0, NULL, LS_PART_STATE, &index));
+    size_t index[4];
+    assert_works(ls_store_create(path, NULL, &writer));
+    assert_works(ls_store_add(writer, "/state/step", LS_DTYPE_U64, 0, NULL, LS_PART_STATE, &index[0]));
+    assert_works(ls_store_add(writer, "/provenance/format", LS_DTYPE_U64, 0, NULL, LS_PART_OTHER, &index[1]));
+    assert_works(ls_store_add(writer, "/parameters/dense_1/bias", LS_DTYPE_F32, 0, NULL, LS_PART_STATE, &index[2]));
+    assert_works(ls_store_add_text(writer, "/config", 2, 0, LS_PART_OTHER, &index[3]));
     assert_works(ls_store_seal(writer));
-    assert_works(ls_store_fill(writer, index, 0, &step, sizeof step));
+    assert_works(ls_store_fill(writer, index[0], 0, &step, sizeof step));
+    assert_works(ls_store_fill(writer, index[1], 0, &format, sizeof format));
+    assert_works(ls_store_fill(writer, index[2], 0, &weight, sizeof weight));
+    assert_works(ls_store_fill(writer, index[3], 0, "{}", 2));
     assert_works(ls_store_commit(writer, NULL, NULL));
     ls_store_writer_destroy(writer);
+}
+
+static void write_checkpoint(const char *where, uint64_t step) {
+    char name[32];
+    write_as(support_path(where, ls_checkpoint_name(step, name, sizeof name)), step, LS_CHECKPOINT_FORMAT);
 }
 
 static bool stands(uint64_t step) {
@@ -266,6 +278,43 @@ static void the_newest_that_verifies_is_found(void **state) {
     fclose(said);
 }
 
+static ls_status refuse_above(void *context, const ls_checkpoint *checkpoint) {
+    uint64_t step, most = *(const uint64_t *)context;
+    LS_TRY(ls_items_get_count(ls_checkpoint_items(checkpoint), "/state/step", &step));
+    return step <= most ? LS_OK : LS_FAIL(LS_ERR_CONFIG, "step %d is too much", (int)step);
+}
+
+static uint64_t chosen(uint64_t most) {
+    ls_checkpoint *checkpoint;
+    uint64_t step;
+    assert_works(ls_checkpoint_choose(folder, NULL, refuse_above, &most, &checkpoint));
+    assert_non_null(checkpoint);
+    assert_works(ls_items_get_count(ls_checkpoint_items(checkpoint), "/state/step", &step));
+    ls_checkpoint_close(checkpoint);
+    return step;
+}
+
+/* Files that are whole, and yet not the newest state of this run. */
+static void what_is_not_of_this_run_is_passed_over(void **state) {
+    (void)state;
+    char checkpoints[4096];
+    ls_checkpoint *checkpoint;
+    uint64_t most = 5;
+    snprintf(checkpoints, sizeof checkpoints, "%s/checkpoints", folder);
+    assert_works(ls__folder_prepare(checkpoints, 0));
+    for (uint64_t step = 10; step <= 30; step += 10) write_checkpoint(checkpoints, step);
+    write_as(support_path(checkpoints, "step-000000040.h5"), 10, LS_CHECKPOINT_FORMAT);
+    write_as(support_path(checkpoints, "step-000000050.h5"), 50, LS_CHECKPOINT_FORMAT + 1);
+    assert_int_equal(chosen(100), 30);
+    assert_int_equal(chosen(20), 20);
+    assert_refuses(ls_checkpoint_open_step(folder, 40, &checkpoint), LS_ERR_IO, "holds step 10, not that of its name");
+    assert_null(checkpoint);
+    /* Nothing will do: the first refusal tells, not the damage. */
+    ls_status status = ls_checkpoint_choose(folder, NULL, refuse_above, &most, &checkpoint);
+    assert_refuses(status, LS_ERR_DATA, "written by a later lockstep");
+    assert_null(checkpoint);
+}
+
 static void a_disk_that_is_too_small_is_told_early(void **state) {
     (void)state;
     assert_works(ls_checkpoint_check_space(folder, 1));
@@ -291,6 +340,7 @@ int main(void) {
         WITH_FOLDER(a_course_that_was_left_is_set_aside),
         WITH_FOLDER(left_overs_of_dead_jobs_are_removed),
         WITH_FOLDER(the_newest_that_verifies_is_found),
+        WITH_FOLDER(what_is_not_of_this_run_is_passed_over),
         WITH_FOLDER(a_disk_that_is_too_small_is_told_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
