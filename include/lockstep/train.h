@@ -172,6 +172,18 @@ typedef struct ls_outcome {
  */
 ls_status ls_trainer_run(ls_trainer *trainer, const ls_run_request *request, ls_outcome *out) LS_MUST_USE;
 
+/**
+ * Does continuing a run give the bits that not stopping it gave? Repeats the last `steps` (> 0) steps before the newest
+ * checkpoint from the newest one that lies so far before it (else from the oldest), and compares parameters, optimizer
+ * state, statistics and all numbers of the state bit by bit. Nothing in run.dir changes. Appends one line to `out` on
+ * rank 0. LS_ERR_RUNTIME names the first array that differs; LS_ERR_DATA: there are no two checkpoints. In place of
+ * ls_trainer_run(), of whose request it takes `compare`. Collective.
+ *
+ * What timing decided is not repeated: saves that a signal asked for, and how the run ended.
+ */
+ls_status ls_trainer_verify_resume(ls_trainer *trainer, const ls_run_request *request, uint64_t steps,
+                                   ls_text *out) LS_MUST_USE;
+
 /* ---- a checkpoint put to use ------------------------------------------------------------------------------------ */
 
 /** Loss and metrics of a checkpoint on a data set. */

@@ -1,11 +1,13 @@
 #include "train/trainer.h"
 
-extern const ls_hook ls__hook_evaluate, ls__hook_plateau, ls__hook_record, ls__hook_stop, ls__hook_save,
-    ls__hook_display;
+extern const ls_hook ls__hook_evaluate, ls__hook_plateau, ls__hook_record, ls__hook_ledger, ls__hook_digest,
+    ls__hook_stop, ls__hook_save, ls__hook_display;
 
 /* In the order in which they are called: results first, then what records them, decides on them and saves. */
 const ls_hook *const ls__hooks[] = {
-    &ls__hook_evaluate, &ls__hook_plateau, &ls__hook_record, &ls__hook_stop, &ls__hook_save, &ls__hook_display, NULL,
+    &ls__hook_evaluate, &ls__hook_plateau, &ls__hook_record,
+    &ls__hook_ledger,   &ls__hook_digest,  &ls__hook_stop,
+    &ls__hook_save,     &ls__hook_display, NULL,
 };
 
 ls_status ls__hooks_check(const ls_trainer *t) {
@@ -22,7 +24,8 @@ ls_status ls__hooks_start(ls_trainer *t) {
 
 ls_status ls__hooks_step(ls_trainer *t) {
     for (size_t i = 0; ls__hooks[i]; i++)
-        if (ls__hooks[i]->step) LS_TRY(ls__hooks[i]->step(t, t->hook_state[i]));
+        if (ls__hooks[i]->step && (ls__hooks[i]->replays || !t->replaying))
+            LS_TRY(ls__hooks[i]->step(t, t->hook_state[i]));
     return LS_OK;
 }
 

@@ -132,12 +132,25 @@ static ls_status evaluate_test(ls_trainer *t) {
     return LS_OK;
 }
 
+bool ls__ended_early(const ls_trainer *t) {
+    bool early = t->stopping && strncmp(t->stop_reason, "early", 5) == 0;
+    return early && t->experiment->stop.early.restore && t->state.best_step != t->state.step;
+}
+
 /* Early stopping ends with the best parameters, and the last checkpoint holds them. */
 static ls_status restore_after_early_stop(ls_trainer *t) {
-    bool early = strncmp(t->stop_reason, "early", 5) == 0;
-    if (!early || !t->experiment->stop.early.restore || t->state.best_step == t->state.step) return LS_OK;
+    if (!ls__ended_early(t)) return LS_OK;
     LS_TRY(ls__restore_best(t));
     return ls__trainer_save(t, false);
+}
+
+/* A run whose last state is not on the disk has not ended well: the next start repeats the steps since the last one. */
+static ls_status require_last_save(ls_trainer *t) {
+    ls_status status = t->last_save;
+    t->last_save = LS_OK;
+    return ls_comm_agree(t->comm,
+                         ls_status_prefix(status, "the last checkpoint was not made; start again to go on from "
+                                                  "the one before"));
 }
 
 static ls_status finish(ls_trainer *t) {
@@ -145,7 +158,9 @@ static ls_status finish(ls_trainer *t) {
     if (complete) LS_TRY(restore_after_early_stop(t));
     LS_TRY(ls__saver_wait(t));
     if (complete) LS_TRY(evaluate_test(t));
-    return t->was_over ? LS_OK : ls__summarise(t);
+    if (t->was_over) return LS_OK;
+    LS_TRY(ls__summarise(t));
+    return t->failure == LS_OK && !t->no_save ? require_last_save(t) : LS_OK;
 }
 
 ls_status ls_trainer_run(ls_trainer *t, const ls_run_request *request, ls_outcome *out) {

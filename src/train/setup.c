@@ -231,6 +231,7 @@ void ls_trainer_destroy(ls_trainer *t) {
     if (!t) return;
     ls__hooks_destroy(t);
     ls_status_free(t->failure);
+    ls_status_free(t->last_save);
     for (size_t i = 0; i < t->evaluators; i++) ls__evaluator_destroy(&t->evaluator[i]);
     ls__tally_destroy(&t->tally);
     ls_loader_destroy(t->feed);

@@ -214,17 +214,34 @@ ls_status ls__saver_open(ls_trainer *t) {
         if (status == LS_OK) t->generation = ls_run_lock_generation(t->lock);
     }
     LS_TRY(ls_comm_agree(t->comm, status));
+    return ls__saver_make(t, t->experiment->run.dir);
+}
+
+ls_status ls__saver_make(ls_trainer *t, const char *folder) {
     t->slot_count = ls__slot_names(t->experiment, t->slot_names);
     ls_saver_options options = {.comm = t->comm,
                                 .reducer = t->reducer,
                                 .params = ls_model_params(t->model),
                                 .slots = t->slot_count,
                                 .slot_names = t->slot_names,
-                                .folder = t->experiment->run.dir,
+                                .folder = folder,
                                 .config = t->experiment->text,
                                 .keep = t->experiment->checkpoint.keep,
                                 .lock = t->lock};
     return ls_saver_create(&options, &t->saver);
+}
+
+/* "at step 46 and at the end": when the next save is due. */
+static const char *next_try(const ls_trainer *t, char *out, size_t size) {
+    const ls_duration *every = &t->experiment->checkpoint.every;
+    double spe = (double)t->steps_per_epoch, step = (double)t->state.step;
+    double grain = every->unit == LS_UNIT_EPOCHS ? every->value * spe : every->value;
+    if (t->stopping) return "";
+    if (every->unit == LS_UNIT_SECONDS)
+        snprintf(out, size, "; the next try is in %.0f s, and at the end", every->value);
+    else
+        snprintf(out, size, "; the next try is at step %.0f, or at the end", ceil((floor(step / grain) + 1) * grain));
+    return out;
 }
 
 /* Says what came of a save; only rank 0 has something to say. */
@@ -232,18 +249,19 @@ static void take_outcome(ls_trainer *t, ls_saver_outcome *outcome) {
     if (!outcome->finished) return;
     if (outcome->seconds > t->save_seconds) t->save_seconds = outcome->seconds;
     if (outcome->superseded) t->superseded = true;
+    ls_status_free(t->last_save);
+    t->last_save = outcome->status;
     if (outcome->status == LS_OK) {
         ls_checkpoint_name(outcome->step, t->newest, sizeof t->newest);
         ls_logger_say(t->logger, LS_LOG_DEBUG, "saved %s, %" PRIu64 " bytes in %.3f s, state %016" PRIx64,
                       outcome->path, outcome->bytes, outcome->seconds, outcome->state);
         return;
     }
+    char when[96];
     ls_logger_say(t->logger, LS_LOG_WARNING,
-                  "the checkpoint of step %" PRIu64 " was not made: %s; training goes on, "
-                  "the older ones stay, and the next save that is due tries again",
-                  outcome->step, ls_status_message(outcome->status));
+                  "the checkpoint of step %" PRIu64 " was not made: %s; the older ones stay%s", outcome->step,
+                  ls_status_message(outcome->status), next_try(t, when, sizeof when));
     t->failed_saves++;
-    ls_status_free(outcome->status);
 }
 
 ls_status ls__saver_poll(ls_trainer *t) {
@@ -271,8 +289,7 @@ ls_status ls__trainer_save(ls_trainer *t, bool best) {
     status = ls_comm_agree(t->comm, status);
     if (status == LS_OK) status = ls_saver_start(t->saver, t->state.step, items, best);
     ls_items_destroy(items);
-    t->saved =
-        (ls_checkpoint_position){t->state.step, (double)t->state.step / (double)t->steps_per_epoch, ls_clock_now()};
+    t->saved = ls__position(t);
     t->any_saved = true;
     return status;
 }
@@ -284,75 +301,115 @@ double ls__save_seconds(const ls_trainer *t) {
 /* ---- resume
  * ------------------------------------------------------------------------------------------------------------ */
 
-/* Rank 0: the checkpoint to go on from, or NULL where the run starts. */
-static ls_status find_checkpoint(ls_trainer *t, const ls_run_request *request, ls_checkpoint **out) {
-    char *path = NULL;
-    *out = NULL;
-    if (!ls_comm_first(t->comm)) return LS_OK;
-    if (request->resume == LS_RESUME_FILE) {
-        LS_TRY(ls_store_verify(request->resume_file, NULL));
-        return ls_checkpoint_open(request->resume_file, out);
-    }
-    LS_TRY(ls_checkpoint_find(t->experiment->run.dir, t->logger, &path));
-    if (!path) return LS_OK;
-    ls_status status = LS_OK;
-    if (request->resume == LS_RESUME_NEVER)
-        status = LS_FAIL(LS_ERR_CONFIG,
-                         "run.dir: %s holds a run already (%s), and --resume never was given: choose "
-                         "another run.dir, or remove it",
-                         t->experiment->run.dir, path);
-    else
-        status = ls_checkpoint_open(path, out);
-    if (status == LS_OK) ls_logger_say(t->logger, LS_LOG_INFO, "going on from %s", path);
-    free(path);
-    return status;
-}
+/* What decides whether a checkpoint may be gone on from. */
+typedef struct candidate {
+    const ls_trainer *t;
+    const ls_run_request *request;
+} candidate;
 
-static ls_status may_continue(const ls_trainer *t, const ls_run_request *request, ls_checkpoint *checkpoint) {
-    if (!checkpoint || !request->compare) return LS_OK;
+static ls_status may_continue(void *context, const ls_checkpoint *checkpoint) {
+    const candidate *c = context;
+    if (!c->request->compare) return LS_OK;
     ls_text lines = {0};
-    ls_status status = request->compare(ls_checkpoint_config(checkpoint), t->experiment->text, &lines);
+    ls_status status = c->request->compare(ls_checkpoint_config(checkpoint), c->t->experiment->text, &lines);
     if (status == LS_OK && lines.length)
         status = LS_FAIL(LS_ERR_CONFIG,
                          "run.dir: %s holds another experiment; these keys differ:\n%schoose another "
                          "run.dir, or set the keys as they were",
-                         t->experiment->run.dir, lines.bytes);
+                         c->t->experiment->run.dir, lines.bytes);
     ls_text_free(&lines);
+    return status;
+}
+
+static ls_status open_file(candidate *c, ls_checkpoint **out) {
+    LS_TRY(ls_store_verify(c->request->resume_file, NULL));
+    LS_TRY(ls_checkpoint_open(c->request->resume_file, out));
+    return may_continue(c, *out);
+}
+
+static ls_status refuse_used(const ls_trainer *t) {
+    char *path = NULL;
+    LS_TRY(ls_checkpoint_find(t->experiment->run.dir, t->logger, &path));
+    if (!path) return LS_OK;
+    ls_status status = LS_FAIL(LS_ERR_CONFIG,
+                               "run.dir: %s holds a run already (%s), and --resume never was given: choose "
+                               "another run.dir, or remove it",
+                               t->experiment->run.dir, path);
+    free(path);
+    return status;
+}
+
+ls_status ls__find_newest(ls_trainer *t, const ls_run_request *request, ls_checkpoint **out) {
+    candidate c = {t, request};
+    return ls_checkpoint_choose(t->experiment->run.dir, t->logger, may_continue, &c, out);
+}
+
+/* Rank 0: the checkpoint to go on from, or NULL where the run starts. */
+static ls_status find_checkpoint(ls_trainer *t, const ls_run_request *request, ls_checkpoint **out) {
+    *out = NULL;
+    if (!ls_comm_first(t->comm)) return LS_OK;
+    candidate c = {t, request};
+    if (request->resume == LS_RESUME_FILE) return open_file(&c, out);
+    if (request->resume == LS_RESUME_NEVER) return refuse_used(t);
+    LS_TRY(ls__find_newest(t, request, out));
+    if (*out) ls_logger_say(t->logger, LS_LOG_INFO, "going on from %s", ls_store_path(ls_checkpoint_store(*out)));
+    return LS_OK;
+}
+
+ls_status ls__trainer_restore(ls_trainer *t, ls_checkpoint *checkpoint) {
+    ls_items *items = NULL;
+    ls_status status = ls_checkpoint_restore(checkpoint, t->comm, t->reducer, ls_model_params(t->model), t->slot_count,
+                                             t->slot_names, &items);
+    if (status == LS_OK) status = ls_comm_agree(t->comm, read_items(t, items));
+    ls_items_destroy(items);
+    t->saved = ls__position(t);
     return status;
 }
 
 ls_status ls__trainer_resume(ls_trainer *t, const ls_run_request *request, bool *resumed) {
     ls_comm_note(t->comm, "resume", 0);
     ls_checkpoint *checkpoint = NULL;
-    ls_status status = find_checkpoint(t, request, &checkpoint);
-    if (status == LS_OK) status = may_continue(t, request, checkpoint);
-    status = ls_comm_agree(t->comm, status);
+    ls_status status = ls_comm_agree(t->comm, find_checkpoint(t, request, &checkpoint));
     uint64_t found = checkpoint != NULL;
     if (status == LS_OK) status = ls_comm_broadcast(t->comm, 0, &found, sizeof found);
-    ls_items *items = NULL;
-    if (status == LS_OK && found)
-        status = ls_checkpoint_restore(checkpoint, t->comm, t->reducer, ls_model_params(t->model), t->slot_count,
-                                       t->slot_names, &items);
-    if (status == LS_OK && found) status = ls_comm_agree(t->comm, read_items(t, items));
-    ls_items_destroy(items);
+    if (status == LS_OK && found) status = ls__trainer_restore(t, checkpoint);
     ls_checkpoint_close(checkpoint);
     *resumed = found != 0;
-    t->saved =
-        (ls_checkpoint_position){t->state.step, (double)t->state.step / (double)t->steps_per_epoch, ls_clock_now()};
+    t->saved = ls__position(t);
     t->any_saved = *resumed;
     return status;
+}
+
+/* Rank 0: the best checkpoint, or NULL where its save failed or the file went bad since: then the present one must do.
+ */
+static ls_status open_best(ls_trainer *t, ls_checkpoint **out) {
+    char path[4096];
+    uint64_t step = 0;
+    snprintf(path, sizeof path, "%s/checkpoints/best.h5", t->experiment->run.dir);
+    *out = NULL;
+    ls_status status = ls_store_verify(path, NULL);
+    if (status == LS_OK) status = ls_checkpoint_open(path, out);
+    if (status == LS_OK) status = ls_items_get_count(ls_checkpoint_items(*out), "/state/step", &step);
+    if (status == LS_OK && step == t->state.best_step) return LS_OK;
+    ls_checkpoint_close(*out);
+    *out = NULL;
+    if (status == LS_OK) status = LS_FAIL(LS_ERR_DATA, "%s is that of step %" PRIu64, path, step);
+    ls_logger_say(t->logger, LS_LOG_WARNING,
+                  "the best parameters, of step %" PRIu64 ", cannot be brought back: %s; the last ones are used",
+                  t->state.best_step, ls_status_message(status));
+    ls_status_free(status);
+    return LS_OK;
 }
 
 ls_status ls__restore_best(ls_trainer *t) {
     if (!t->state.best_step || t->state.best_step == t->state.step) return LS_OK;
     LS_TRY(ls__saver_wait(t));
-    char path[4096];
-    snprintf(path, sizeof path, "%s/checkpoints/best.h5", t->experiment->run.dir);
     ls_checkpoint *best = NULL;
-    ls_status status = ls_comm_first(t->comm) ? ls_checkpoint_open(path, &best) : LS_OK;
-    status = ls_comm_agree(t->comm, status);
+    ls_status status = ls_comm_agree(t->comm, ls_comm_first(t->comm) ? open_best(t, &best) : LS_OK);
+    uint64_t found = best != NULL;
+    if (status == LS_OK) status = ls_comm_broadcast(t->comm, 0, &found, sizeof found);
     ls_items *items = NULL;
-    if (status == LS_OK)
+    if (status == LS_OK && found)
         status = ls_checkpoint_restore(best, t->comm, t->reducer, ls_model_params(t->model), t->slot_count,
                                        t->slot_names, &items);
     ls_items_destroy(items);

@@ -10,25 +10,16 @@ static ls_sum *sum_of_exchange(void *context, size_t index) {
     return ls_exchange_sum(context, index);
 }
 
-/* Samples of the present batch: the last of an epoch may be short. */
-static size_t batch_samples(const ls_trainer *t) {
-    uint64_t first = t->state.step % t->steps_per_epoch * t->plan.batch;
-    uint64_t left = t->samples - first;
-    return left < t->plan.batch ? (size_t)left : t->plan.batch;
-}
-
 static size_t my_rows(const ls_trainer *t) {
     return t->micro.count ? t->micro.row[t->micro.count] : 0;
 }
 
-static ls_status load(ls_trainer *t, size_t samples) {
+static ls_status load(ls_trainer *t, const ls_span *batch) {
     ls_comm_note(t->comm, "load", t->state.step);
-    uint32_t epoch = (uint32_t)ls__epoch(t);
-    uint64_t first = t->state.step % t->steps_per_epoch * t->plan.batch;
-    t->micro.epoch = epoch;
-    t->micro.position = first;
-    ls_microplan_share(&t->plan, samples, ls_comm_rank(t->comm), t->row, t->block, &t->micro);
-    return ls_loader_fill(t->feed, epoch, first + t->micro.first_sample, my_rows(t), NULL);
+    t->micro.epoch = batch->epoch;
+    t->micro.position = batch->first;
+    ls_microplan_share(&t->plan, batch->count, ls_comm_rank(t->comm), t->row, t->block, &t->micro);
+    return ls_loader_fill(t->feed, batch->epoch, batch->first + t->micro.first_sample, my_rows(t), NULL);
 }
 
 /* What backward tells the reducer while layers remain. The first failure is kept for the step to return. */
@@ -96,27 +87,6 @@ static ls_status decide(ls_trainer *t, size_t samples) {
 
 static bool went_bad(const ls_trainer *t) {
     return (t->flags & LS_FLAG_NONFINITE) || !isfinite(t->step_values[0]);
-}
-
-/*
- * A loss or gradient is not finite: repeat the step, which has the same bits, with a check after every node, so that
- * the message names layer, rank and samples. All ranks come here together; no weight has changed.
- */
-static ls_status locate_bad_number(ls_trainer *t) {
-    ls_status found = LS_OK;
-    if (my_rows(t) > 0) {
-        ls_graph_check_finite(ls_model_graph(t->model), true);
-        found = ls_model_forward(t->model, &t->micro, true);
-        if (found == LS_OK) found = ls_model_backward(t->model, &t->micro, NULL, NULL);
-        ls_graph_check_finite(ls_model_graph(t->model), false);
-    }
-    if (found != LS_OK)
-        found =
-            ls_status_prefix(found, "step %llu, rank %zu", (unsigned long long)t->state.step, ls_comm_rank(t->comm));
-    ls_status agreed = ls_comm_agree(t->comm, found);
-    if (agreed != LS_OK) return agreed;
-    return LS_FAIL(LS_ERR_NUMERIC, "step %llu: the sum of the gradients is not finite, though every rank's part is",
-                   (unsigned long long)t->state.step);
 }
 
 /* ---- update ------------------------------------------------------------------------------------------------------ */
@@ -202,11 +172,21 @@ static ls_status update(ls_trainer *t, size_t samples) {
     return LS_OK;
 }
 
+/* Says the first, second, fourth, eighth, ... time that a step was skipped: a run that diverged skips every step. */
+static void say_skipped(const ls_trainer *t) {
+    uint64_t count = t->state.skipped;
+    if (count & (count - 1)) return;
+    ls_logger_say(t->logger, LS_LOG_WARNING,
+                  "step %llu changed no weight: its loss or gradient is not finite (skipped updates so far: %llu)",
+                  (unsigned long long)t->state.step, (unsigned long long)count);
+}
+
 /* A skipped step is a step of the epoch, but its losses are no numbers to add. */
 static void count_step(ls_trainer *t, size_t samples, bool skipped) {
     t->state.step++;
     if (skipped) {
         t->state.skipped++;
+        say_skipped(t);
         return;
     }
     for (size_t i = 0; i < t->tally.sums; i++) ls_sum_merge(&t->state.epoch_sums[i], ls_exchange_sum(t->exchange, i));
@@ -216,9 +196,10 @@ static void count_step(ls_trainer *t, size_t samples, bool skipped) {
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
 
 ls_status ls__trainer_step(ls_trainer *t) {
-    size_t samples = batch_samples(t);
+    ls_span batch = ls__batch_span(t, t->state.step);
+    size_t samples = batch.count;
     double began = t->mark = ls_clock_now();
-    LS_TRY(load(t, samples));
+    LS_TRY(load(t, &batch));
     ls__section(t, LS_SECTION_DATA);
 
     ls_reducer_start(t->reducer, samples);
@@ -236,7 +217,7 @@ ls_status ls__trainer_step(ls_trainer *t) {
 
     bool bad = went_bad(t);
     if (bad && t->experiment->run.on_nonfinite == LS_NONFINITE_STOP) {
-        t->failure = locate_bad_number(t);
+        t->failure = ls__locate_bad_number(t);
         t->stopping = true;
         return ls_reducer_distribute(t->reducer);
     }

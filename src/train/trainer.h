@@ -3,6 +3,7 @@
  *
  *     setup.c      experiment -> data, model, plan, memory          feed.c       a data set to the model's inputs
  *     step.c       one update                                       evaluate.c   loss and metrics of a whole set
+ *     nonfinite.c  where a number went bad                          replay.c     the last steps once more
  *     run.c        the loop, resume, the end                        hooks/       what happens after a step or an epoch
  *     view.c       a checkpoint on a data set                       predict.c    what its model says of one
  *     network.c    a checkpoint's network without data
@@ -217,6 +218,8 @@ struct ls_trainer {
     bool superseded;     /* rank 0: a later start has taken over the run directory */
     double save_seconds; /* of the slowest save so far */
     uint64_t failed_saves;
+    ls_status last_save; /* rank 0: why the newest save was not made */
+    bool lines_wait;     /* rank 0: it was said that lines of metrics.jsonl or the ledger cannot be written */
     void *hook_state[16];
     double seconds[LS_SECTION_COUNT];
     uint64_t calls[LS_SECTION_COUNT];
@@ -237,6 +240,7 @@ struct ls_trainer {
     bool interrupted;    /* ends resumable: exit 75 */
     bool no_save;        /* ends without a last checkpoint */
     bool was_over;       /* resumed a run that had ended */
+    bool replaying;      /* steps are taken once more, to be compared: nothing is written */
     ls_status failure;   /* a numerical failure that all ranks share */
     char stop_reason[160];
 };
@@ -251,6 +255,23 @@ static inline void ls__section(struct ls_trainer *t, ls_section section) {
 
 static inline uint64_t ls__epoch(const struct ls_trainer *t) {
     return t->state.step / t->steps_per_epoch;
+}
+
+/* Where the batch of a step (from 0) begins in its epoch, and its samples: the last of an epoch may be short. */
+typedef struct ls_span {
+    uint32_t epoch;
+    uint64_t first;
+    size_t count;
+} ls_span;
+
+static inline ls_span ls__batch_span(const struct ls_trainer *t, uint64_t step) {
+    uint64_t first = step % t->steps_per_epoch * t->plan.batch, left = t->samples - first;
+    return (ls_span){(uint32_t)(step / t->steps_per_epoch), first, left < t->plan.batch ? (size_t)left : t->plan.batch};
+}
+
+/* Where the run stands, for the policy of saves. */
+static inline ls_checkpoint_position ls__position(const struct ls_trainer *t) {
+    return (ls_checkpoint_position){t->state.step, (double)t->state.step / (double)t->steps_per_epoch, ls_clock_now()};
 }
 
 /* True after the last step of an epoch. */
@@ -276,10 +297,20 @@ void ls__obey(ls_trainer *t, uint64_t flags);
 /* Ends the loop after this step; the first reason counts. */
 void ls__trainer_stop(ls_trainer *t, bool resumable, const char *reason);
 
+/* run.c: the run stops early, and has to end with the best parameters, which are not the present ones. */
+bool ls__ended_early(const ls_trainer *t);
+
 /* step.c: the next update. Failures are of this rank alone. */
 ls_status ls__trainer_step(ls_trainer *t) LS_MUST_USE;
 /* The norm of the epoch's mean gradient, which starts anew; for stop.gradient_norm. Collective. */
 ls_status ls__epoch_gradient_norm(ls_trainer *t, double *norm) LS_MUST_USE;
+
+/*
+ * nonfinite.c: a loss or gradient is not finite, and no weight has changed. Repeats the step with a check after every
+ * node, so that the failure, which is returned on all ranks, names layer, rank and sample; rank 0 leaves the batch in
+ * RUN_DIR/nonfinite-step-N.json. Collective.
+ */
+ls_status ls__locate_bad_number(ls_trainer *t) LS_MUST_USE;
 
 /* evaluate.c: loss and metrics of a whole set into evaluator->values. Collective. */
 ls_feed_plan ls__evaluator_plan(const ls_trainer *t, const ls_dataset *dataset);
@@ -319,10 +350,16 @@ ls_status ls__transforms_restore(ls_transforms *transforms, const ls_items *item
 ls_status ls__saver_open(ls_trainer *t) LS_MUST_USE;
 ls_status ls__saver_poll(ls_trainer *t) LS_MUST_USE; /* local */
 ls_status ls__saver_wait(ls_trainer *t) LS_MUST_USE; /* collective */
+/* A saver of this run into a folder: the run's own, or one of a replay. Collective. */
+ls_status ls__saver_make(ls_trainer *t, const char *folder) LS_MUST_USE;
 /* Begins a save of the present state. Collective; none is in flight. */
 ls_status ls__trainer_save(ls_trainer *t, bool best) LS_MUST_USE;
 /* Goes on from a checkpoint, if there is one. Collective. */
 ls_status ls__trainer_resume(ls_trainer *t, const ls_run_request *request, bool *resumed) LS_MUST_USE;
+/* The newest checkpoint of the run's directory that is whole and this experiment's, NULL where there is none. Local. */
+ls_status ls__find_newest(ls_trainer *t, const ls_run_request *request, ls_checkpoint **out) LS_MUST_USE;
+/* The state of a checkpoint (on rank 0) becomes the trainer's. Collective. */
+ls_status ls__trainer_restore(ls_trainer *t, ls_checkpoint *checkpoint) LS_MUST_USE;
 /* Brings back the parameters of the best result, if they are not the present ones. Collective. */
 ls_status ls__restore_best(ls_trainer *t) LS_MUST_USE;
 
@@ -338,9 +375,13 @@ typedef struct ls_hook {
     ls_status (*step)(ls_trainer *t, void *state); /* after every step; ls__epoch_ended() tells the last of an epoch */
     ls_status (*finish)(ls_trainer *t, void *state, const ls_summary *summary);
     void (*destroy)(void *state);
+    bool replays; /* its step decides on the state, and so belongs to a replay */
 } ls_hook;
 
 extern const ls_hook *const ls__hooks[];
+
+/* record.c: what becomes of a line that could not be written: it waits, which is said once, but not without end. */
+ls_status ls__journal_outcome(ls_trainer *t, ls_status status, const ls_journal *journal) LS_MUST_USE;
 
 ls_status ls__hooks_check(const ls_trainer *t) LS_MUST_USE;
 ls_status ls__hooks_start(ls_trainer *t) LS_MUST_USE;

@@ -1,15 +1,17 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/experiment.h"
 #include "lockstep/signals.h"
 
-enum { KEY_SET = 's', KEY_RESUME = 'r', KEY_MAX_TIME = 0x500 };
+enum { KEY_SET = 's', KEY_RESUME = 'r', KEY_MAX_TIME = 0x500, KEY_VERIFY_RESUME };
 
 typedef struct settings {
     const char *config;
     cli_words overrides;
     const char *resume;
     ls_duration max_time;
+    size_t verify_resume; /* steps; 0: train */
 } settings;
 
 static const struct argp_option options[] = {
@@ -19,6 +21,9 @@ static const struct argp_option options[] = {
      "FILE, or never",
      0},
     {"max-time", KEY_MAX_TIME, "TIME", 0, "Save and stop in time for this (2h, 30min), with exit code 75", 0},
+    {"verify-resume", KEY_VERIFY_RESUME, "N", 0,
+     "Train nothing: repeat the last N steps before the newest checkpoint from an older one, and compare bit by bit",
+     0},
     {0}};
 
 static error_t parse(int key, char *argument, struct argp_state *state) {
@@ -29,6 +34,10 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case KEY_MAX_TIME:
         if (!ls_parse_duration(argument, LS_UNIT_SECONDS, &s->max_time) || s->max_time.unit != LS_UNIT_SECONDS)
             return cli_refuse(state, "--max-time=%s: write a time such as 90s, 15min or 2h", argument);
+        return 0;
+    case KEY_VERIFY_RESUME:
+        if (!ls_parse_count(argument, &s->verify_resume) || s->verify_resume == 0)
+            return cli_refuse(state, "--verify-resume=%s: write a number of steps, 1 or more", argument);
         return 0;
     case ARGP_KEY_ARG: return cli_take_argument(&s->config, argument, state);
     case ARGP_KEY_END: return s->config ? 0 : cli_refuse(state, "which configuration? lockstep train CONFIG");
@@ -59,20 +68,34 @@ static ls_status say_end(cli *c, const ls_outcome *outcome) {
     return ls_status_reported(ls_code_exit(LS_ERR_STOPPED));
 }
 
+static ls_status verify_resume(const cli *c, ls_trainer *trainer, const settings *s) {
+    ls_run_request request = request_of(c, s);
+    ls_text line = {0};
+    ls_status status = ls_trainer_verify_resume(trainer, &request, s->verify_resume, &line);
+    if (status == LS_OK && line.length) puts(line.bytes);
+    ls_text_free(&line);
+    return status;
+}
+
+static ls_status train(cli *c, ls_trainer *trainer, const settings *s) {
+    ls_run_request request = request_of(c, s);
+    ls_outcome outcome;
+    LS_TRY(ls_trainer_run(trainer, &request, &outcome));
+    return say_end(c, &outcome);
+}
+
 static ls_status run(cli *c, void *argument) {
     const settings *s = argument;
     ls_experiment experiment;
     LS_TRY(cli_read_experiment(c, s->config, &s->overrides, &experiment));
     ls_comm_set_deadline(c->comm, experiment.run.deadline.value);
     LS_TRY(ls_comm_group(c->comm, experiment.topology.ranks_per_node));
-    ls_signals_install();
+    if (!s->verify_resume) ls_signals_install(); /* repeated steps obey nobody: they may be killed at any time */
     ls_trainer *trainer = NULL;
     LS_TRY(ls_trainer_create(&experiment, c->comm, c->logger, &trainer));
-    ls_run_request request = request_of(c, s);
-    ls_outcome outcome;
-    ls_status status = ls_trainer_run(trainer, &request, &outcome);
+    ls_status status = s->verify_resume ? verify_resume(c, trainer, s) : train(c, trainer, s);
     ls_trainer_destroy(trainer);
-    return status == LS_OK ? say_end(c, &outcome) : status;
+    return status;
 }
 
 const cli_command cli_train = {.name = "train",

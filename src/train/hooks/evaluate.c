@@ -23,4 +23,5 @@ static ls_status step(ls_trainer *t, void *state) {
     return LS_OK;
 }
 
-const ls_hook ls__hook_evaluate = {.name = "evaluate", .doc = "Evaluates at the end of an epoch.", .step = step};
+const ls_hook ls__hook_evaluate = {
+    .name = "evaluate", .doc = "Evaluates at the end of an epoch.", .step = step, .replays = true};

@@ -26,5 +26,8 @@ static ls_status step(ls_trainer *t, void *state) {
     return LS_OK;
 }
 
-const ls_hook ls__hook_plateau = {
-    .name = "plateau", .doc = "Shows schedules the metric that they watch.", .check = check, .step = step};
+const ls_hook ls__hook_plateau = {.name = "plateau",
+                                  .doc = "Shows schedules the metric that they watch.",
+                                  .check = check,
+                                  .step = step,
+                                  .replays = true};

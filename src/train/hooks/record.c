@@ -18,9 +18,35 @@ typedef struct record {
     uint64_t last_samples;
 } record;
 
-static ls_status write_event(record *r, const ls_event *event) {
-    LS_TRY(ls_journal_write(r->journal, event));
-    return r->board ? ls_tensorboard_write(r->board, event) : LS_OK;
+/* How many bytes of lines may wait for room on the disk before the run ends for the lack of it. */
+enum { MOST_WAITING = 64 << 20 };
+
+ls_status ls__journal_outcome(ls_trainer *t, ls_status status, const ls_journal *journal) {
+    if (status == LS_OK || ls_status_code(status) != LS_ERR_IO || ls_journal_waiting(journal) > MOST_WAITING)
+        return status;
+    if (!t->lines_wait)
+        ls_logger_say(t->logger, LS_LOG_WARNING,
+                      "%s; training goes on, and lines wait in memory: each step tries again to write them",
+                      ls_status_message(status));
+    t->lines_wait = true;
+    ls_status_free(status);
+    return LS_OK;
+}
+
+/* Event files are a copy of what stands in metrics.jsonl: without them the run goes on. */
+static void drop_board(ls_trainer *t, record *r, ls_status cause) {
+    ls_logger_say(t->logger, LS_LOG_WARNING, "%s; no more event files for TensorBoard until the next start",
+                  ls_status_message(cause));
+    ls_status_free(cause);
+    ls_status_free(ls_tensorboard_close(r->board));
+    r->board = NULL;
+}
+
+static ls_status write_event(ls_trainer *t, record *r, const ls_event *event) {
+    LS_TRY(ls__journal_outcome(t, ls_journal_write(r->journal, event), r->journal));
+    ls_status status = r->board ? ls_tensorboard_write(r->board, event) : LS_OK;
+    if (status != LS_OK) drop_board(t, r, status);
+    return LS_OK;
 }
 
 static void destroy(void *state) {
@@ -82,7 +108,7 @@ static ls_status record_step(ls_trainer *t, record *r) {
                       .epoch = (t->state.step - 1) / t->steps_per_epoch,
                       .count = count,
                       .values = r->values};
-    return write_event(r, &event);
+    return write_event(t, r, &event);
 }
 
 static ls_status record_epoch(ls_trainer *t, record *r) {
@@ -92,12 +118,12 @@ static ls_status record_epoch(ls_trainer *t, record *r) {
                       .set = "train",
                       .count = add_tally(t, r->values, 0, t->epoch_values),
                       .values = r->values};
-    LS_TRY(write_event(r, &event));
+    LS_TRY(write_event(t, r, &event));
     for (size_t i = 0; i < t->evaluators; i++) {
         event.event = "eval";
         event.set = t->evaluator[i].set;
         event.count = add_tally(t, r->values, 0, t->evaluator[i].values);
-        LS_TRY(write_event(r, &event));
+        LS_TRY(write_event(t, r, &event));
     }
     return LS_OK;
 }
@@ -109,8 +135,16 @@ static ls_status step(ls_trainer *t, void *state) {
     return ls__epoch_ended(t) ? record_epoch(t, r) : LS_OK;
 }
 
+/* Lines that still wait are lost with the process: the run does not end as if all were well. */
+static ls_status finish(ls_trainer *t, void *state, const ls_summary *summary) {
+    (void)t, (void)summary;
+    record *r = state;
+    return r ? ls_journal_flush(r->journal) : LS_OK;
+}
+
 const ls_hook ls__hook_record = {.name = "record",
                                  .doc = "Writes metrics.jsonl and TensorBoard's event files.",
                                  .start = start,
                                  .step = step,
+                                 .finish = finish,
                                  .destroy = destroy};

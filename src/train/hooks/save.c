@@ -35,8 +35,14 @@ static bool is_due(const ls_trainer *t) {
     const ls_checkpoint_options *options = &t->experiment->checkpoint;
     /* Time is rank 0's to tell, and arrives as LS_FLAG_SAVE. */
     if (options->every.unit == LS_UNIT_SECONDS) return false;
-    ls_checkpoint_position now = {t->state.step, (double)t->state.step / (double)t->steps_per_epoch, 0};
-    return ls_checkpoint_due(options, t->saved, now);
+    return ls_checkpoint_due(options, t->saved, ls__position(t));
+}
+
+/* A replay notes the save that the run made here, and makes none. */
+static ls_status pass_over(ls_trainer *t) {
+    if (t->save_wanted) t->saved = ls__position(t);
+    t->save_wanted = false;
+    return LS_OK;
 }
 
 static ls_status step(ls_trainer *t, void *state) {
@@ -46,6 +52,7 @@ static ls_status step(ls_trainer *t, void *state) {
     bool last = t->stopping && !t->no_save;
     if (is_due(t)) t->save_wanted = true;
     bool best = is_best(t, last || t->save_wanted);
+    if (t->replaying) return pass_over(t);
     if (!best && !last && !t->save_wanted) return LS_OK;
     /* A large state that is still on its way to disk is not waited for, unless this one cannot wait. */
     bool busy = (t->flags & LS_FLAG_SAVER_BUSY) || t->started_save;
@@ -60,4 +67,5 @@ static ls_status step(ls_trainer *t, void *state) {
     return LS_OK;
 }
 
-const ls_hook ls__hook_save = {.name = "save", .doc = "Makes checkpoints.", .check = check, .step = step};
+const ls_hook ls__hook_save = {
+    .name = "save", .doc = "Makes checkpoints.", .check = check, .step = step, .replays = true};

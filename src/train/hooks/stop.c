@@ -62,4 +62,4 @@ static ls_status step(ls_trainer *t, void *state) {
 }
 
 const ls_hook ls__hook_stop = {
-    .name = "stop", .doc = "Ends the run when a stop condition holds.", .check = check, .step = step};
+    .name = "stop", .doc = "Ends the run when a stop condition holds.", .check = check, .step = step, .replays = true};
