@@ -49,18 +49,15 @@ static ls_status describe_memory(const ls_trainer *t, const ls_microplan *plan, 
     ls_reducer_memory memory = {0};
     LS_TRY(ls_reducer_measure(plan, ranks_per_node, ls_model_params(t->model), slots,
                               (ls_wire)t->experiment->topology.wire, &memory));
-    ls_graph_memory graph = {0};
-    ls_plan rows = {
-        .rows = ls_microplan_max_rows(plan), .microbatches = ls_microplan_max_count(plan), .training = true};
-    LS_TRY(ls_model_measure(t->model, &rows, &graph));
-    size_t activations = graph.values + graph.gradients + graph.caches + graph.scratch;
+    ls_wave_plan wave = {0};
+    LS_TRY(ls__waves_plan(t, plan, on_node, &wave));
     LS_TRY(ls_text_add(out, "%-10s %s on a node of %zu rank%s: weights %s (once), gradients %s, optimizer %s\n",
                        "memory",
-                       size_text((double)memory.node + (double)on_node * (double)(activations + memory.rank), a),
+                       size_text((double)memory.node + (double)on_node * (double)(wave.bytes + memory.rank), a),
                        on_node, on_node == 1 ? "" : "s", size_text((double)memory.weights, b),
                        size_text((double)memory.gradients, c), size_text((double)memory.slots, d)));
-    LS_TRY(ls_text_add(out, "%-10s %s on each rank: activations for %zu samples, and %zu gradient block%s\n", "",
-                       size_text((double)activations, a), rows.rows, memory.blocks, memory.blocks == 1 ? "" : "s"));
+    LS_TRY(ls_text_add(out, "%-10s %s on each rank: activations for %zu samples at once, and %zu gradient block%s\n",
+                       "", size_text((double)wave.bytes, a), wave.rows, memory.blocks, memory.blocks == 1 ? "" : "s"));
     size_t better = ls_microplan_better_ranks(plan);
     if (memory.blocks > 1)
         LS_TRY(ls_text_add(out, "%-10s %zu ranks would need one gradient block each instead of %zu\n", "advice", better,

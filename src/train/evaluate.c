@@ -10,7 +10,7 @@ ls_feed_plan ls__evaluator_plan(const ls_trainer *t, const ls_dataset *dataset) 
                           .transforms = &t->transforms,
                           .data = &t->experiment->data,
                           .sampler = ls_sampler_sequential(&t->experiment->data, dataset),
-                          .rows = t->max_rows,
+                          .rows = t->wave.rows,
                           .seed = t->experiment->seed,
                           .comm = t->comm,
                           .logger = t->logger};
@@ -39,6 +39,17 @@ static ls_sum *sum_of_exchange(void *context, size_t index) {
     return ls_exchange_sum(context, index);
 }
 
+static ls_status evaluate_wave(ls_trainer *t, ls_evaluator *e, const ls_microbatches *micro, size_t first,
+                               size_t count) {
+    ls_microbatches wave = ls__wave_of(t, micro, first, count);
+    size_t rows = ls_microbatches_rows(&wave);
+    LS_TRY(ls_loader_fill(e->feed, 0, wave.position + wave.first_sample, rows, NULL));
+    LS_TRY(ls_model_forward(t->model, &wave, false));
+    ls__tally_add(&t->tally, rows, sum_of_exchange, e->exchange);
+    ls_comm_beat(t->comm);
+    return LS_OK;
+}
+
 /*
  * The set is walked in chunks of one batch, each shared among the ranks as a training batch is: so what a rank holds at
  * once fits the plan, and the micro-batches are the same on any number of ranks.
@@ -50,12 +61,10 @@ static ls_status walk(ls_trainer *t, ls_evaluator *e) {
         size_t chunk = samples - first < t->plan.batch ? (size_t)(samples - first) : t->plan.batch;
         ls_microbatches micro = {.position = first};
         ls_microplan_share(&t->plan, chunk, ls_comm_rank(t->comm), t->row, t->block, &micro);
-        size_t rows = micro.count ? micro.row[micro.count] : 0;
-        LS_TRY(ls_loader_fill(e->feed, 0, first + micro.first_sample, rows, NULL));
-        if (rows == 0) continue;
-        LS_TRY(ls_model_forward(t->model, &micro, false));
-        ls__tally_add(&t->tally, rows, sum_of_exchange, e->exchange);
-        ls_comm_beat(t->comm);
+        if (micro.count == 0) LS_TRY(ls_loader_fill(e->feed, 0, first + micro.first_sample, 0, NULL));
+        for (size_t m = 0; m < micro.count; m += t->wave.microbatches)
+            LS_TRY(evaluate_wave(t, e, &micro, m,
+                                 micro.count - m < t->wave.microbatches ? micro.count - m : t->wave.microbatches));
     }
     return LS_OK;
 }

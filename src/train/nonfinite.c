@@ -10,11 +10,12 @@
 
 /* Repeats the step, which has the same bits, with a check after every node. Gives what this rank finds. */
 static ls_status search(ls_trainer *t) {
-    size_t rows = t->micro.count ? t->micro.row[t->micro.count] : 0;
-    if (rows == 0) return LS_OK;
+    /* Waves load their samples again, from the start of the batch. */
+    LS_TRY(ls_loader_seek(t->feed, t->micro.epoch, t->micro.position));
+    if (t->micro.count == 0) return LS_OK;
     ls_graph_check_finite(ls_model_graph(t->model), true);
-    ls_status found = ls_model_forward(t->model, &t->micro, true);
-    if (found == LS_OK) found = ls_model_backward(t->model, &t->micro, NULL, NULL);
+    ls_status found = ls__fits(t) ? ls_model_forward(t->model, &t->micro, true) : ls__compute_in_waves(t);
+    if (found == LS_OK && ls__fits(t)) found = ls_model_backward(t->model, &t->micro, NULL, NULL);
     ls_graph_check_finite(ls_model_graph(t->model), false);
     return ls_status_prefix(found, "step %" PRIu64 ", rank %zu", t->state.step, ls_comm_rank(t->comm));
 }

@@ -114,7 +114,7 @@ static ls_status take(size_t count, void *out) {
 }
 
 static ls_status allocate(prediction *p) {
-    size_t part = p->view->max_rows * p->outputs, whole = part * ls_comm_size(p->view->comm);
+    size_t part = p->view->wave.rows * p->outputs, whole = part * ls_comm_size(p->view->comm);
     LS_TRY(take(part, &p->mine));
     if (!ls_comm_first(p->view->comm)) return LS_OK;
     LS_TRY(take(whole, &p->all));
@@ -146,7 +146,7 @@ static void join_parts(prediction *p, size_t chunk) {
         ls_microbatches micro = {0};
         ls_microplan_share(&t->plan, chunk, rank, t->row, t->block, &micro);
         size_t rows = micro.count ? micro.row[micro.count] : 0;
-        memmove(p->all + joined * p->outputs, p->all + rank * t->max_rows * p->outputs,
+        memmove(p->all + joined * p->outputs, p->all + rank * t->wave.rows * p->outputs,
                 rows * p->outputs * sizeof(float));
         joined += rows;
     }
@@ -154,7 +154,7 @@ static void join_parts(prediction *p, size_t chunk) {
 
 static ls_status walk(prediction *p) {
     ls_trainer *t = p->view;
-    size_t part = t->max_rows * p->outputs * sizeof(float);
+    size_t part = t->wave.rows * p->outputs * sizeof(float);
     uint64_t samples = ls_dataset_samples(p->dataset);
     ls_status written = LS_OK;
     LS_TRY(ls_loader_seek(p->feed, 0, 0));
@@ -188,7 +188,7 @@ static ls_status create_feed(prediction *p) {
                          .transforms = &t->transforms,
                          .data = data,
                          .sampler = ls_sampler_sequential(data, p->dataset),
-                         .rows = t->max_rows,
+                         .rows = t->wave.rows,
                          .seed = t->experiment->seed,
                          .comm = t->comm,
                          .logger = t->logger};

@@ -101,8 +101,7 @@ ls_status ls__model_build(const ls_experiment *experiment, const ls_dataset *dat
     return ls_model_create(options, &setup, out);
 }
 
-/* ---- the plan of a batch
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the plan of a batch ----------------------------------------------------------------------------------------- */
 
 size_t ls__default_microbatch(size_t batch) {
     size_t eighth = (batch + 7) / 8;
@@ -164,7 +163,7 @@ static ls_feed_plan plan_training_feed(const ls_trainer *t) {
                           .transforms = &t->transforms,
                           .data = data,
                           .sampler = ls_sampler_make(data, t->data.train, t->experiment->seed),
-                          .rows = t->max_rows,
+                          .rows = t->wave.rows,
                           .augment = true,
                           .seed = t->experiment->seed,
                           .comm = t->comm,
@@ -184,8 +183,7 @@ static ls_status check_feeds(const ls_trainer *t) {
     return LS_OK;
 }
 
-/* ---- create and destroy
- * ------------------------------------------------------------------------------------------------- */
+/* ---- create and destroy ------------------------------------------------------------------------------------------ */
 
 static ls_status build(ls_trainer *t) {
     static const char *const maths[] = {"exact", "blas"};
@@ -200,10 +198,14 @@ static ls_status build(ls_trainer *t) {
         return LS_FAIL(LS_ERR_CONFIG, "model: nothing to train: no layer has a parameter that is not frozen");
     const ls_model_loss *first = ls_model_loss_at(t->model, 0);
     LS_TRY(ls_metrics_check(&t->experiment->metrics, (ls_target)first->target_kind, first->name));
-    t->max_rows = ls_microplan_max_rows(&t->plan);
+    LS_TRY(ls__waves_plan(t, &t->plan, ls_comm_node_size(t->comm), &t->wave));
+    if (t->wave.microbatches < ls_microplan_max_count(&t->plan))
+        ls_logger_say(t->logger, LS_LOG_INFO,
+                      "run.memory: the activations of %zu micro-batches do not fit; each rank computes %zu at once",
+                      ls_microplan_max_count(&t->plan), t->wave.microbatches);
     plan_end(t);
     LS_TRY(ls__transforms_create(&t->experiment->data, t->model, t->data.train, t->pool, &t->transforms));
-    LS_TRY(ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->max_rows, t->pool, &t->tally));
+    LS_TRY(ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->wave.rows, t->pool, &t->tally));
     LS_TRY(ls__scores_create(t));
     LS_TRY(ls__hooks_check(t));
     return check_feeds(t);
@@ -244,6 +246,7 @@ void ls_trainer_destroy(ls_trainer *t) {
     ls__transforms_destroy(&t->transforms);
     ls_data_close(&t->data);
     ls_block_destroy(t->view_weights);
+    ls_block_destroy(t->wave_arena);
     ls_team_destroy(t->team);
     ls_pool_destroy(t->pool);
     free(t);
@@ -275,7 +278,7 @@ static ls_status create_reducer(ls_trainer *t) {
     ls_reducer_pieces(t->reducer, &t->pieces, &t->piece_count);
     size_t stride = 0;
     float *gradients = ls_reducer_gradients(t->reducer, &stride);
-    ls_plan plan = {.rows = t->max_rows, .microbatches = ls_microplan_max_count(&t->plan), .training = true};
+    ls_plan plan = {.rows = t->wave.rows, .microbatches = t->wave.microbatches, .training = true};
     LS_TRY(ls_comm_agree(t->comm, ls_model_plan(t->model, &plan)));
     ls_model_bind(t->model, ls_reducer_weights(t->reducer), gradients, stride);
     return ls_reducer_selftest(t->reducer);
@@ -295,6 +298,7 @@ static ls_status create_exchanges(ls_trainer *t) {
 }
 
 static ls_status create_state(ls_trainer *t) {
+    LS_TRY(ls__waves_allocate(t));
     LS_TRY(take(t, ls_microplan_max_count(&t->plan) + 1, sizeof(size_t), &t->row));
     LS_TRY(take(t, ls_microplan_max_blocks(&t->plan) + 1, sizeof(size_t), &t->block));
     LS_TRY(take(t, t->tally.sums, sizeof(ls_sum), &t->state.epoch_sums));

@@ -102,8 +102,7 @@ static ls_status fill_items(ls_trainer *t, ls_items *items) {
     return add_provenance(t, items);
 }
 
-/* ---- out of items
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- out of items ------------------------------------------------------------------------------------------------ */
 
 static ls_status get_watch(const ls_items *items, const char *path, ls_watch *watch) {
     double numbers[3];
@@ -199,8 +198,7 @@ static ls_status read_items(ls_trainer *t, const ls_items *items) {
     return get_end(t, items);
 }
 
-/* ---- the saver
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the saver --------------------------------------------------------------------------------------------------- */
 
 const char *ls__best_metric(const ls_trainer *t) {
     return t->experiment->checkpoint.best;
@@ -298,8 +296,7 @@ double ls__save_seconds(const ls_trainer *t) {
     return 2 * t->save_seconds + 1;
 }
 
-/* ---- resume
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- resume ------------------------------------------------------------------------------------------------------ */
 
 /* What decides whether a checkpoint may be gone on from. */
 typedef struct candidate {

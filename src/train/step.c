@@ -14,12 +14,16 @@ static size_t my_rows(const ls_trainer *t) {
     return t->micro.count ? t->micro.row[t->micro.count] : 0;
 }
 
-static ls_status load(ls_trainer *t, const ls_span *batch) {
-    ls_comm_note(t->comm, "load", t->state.step);
+/* Which micro-batches are this rank's. */
+static void take_share(ls_trainer *t, const ls_span *batch) {
     t->micro.epoch = batch->epoch;
     t->micro.position = batch->first;
     ls_microplan_share(&t->plan, batch->count, ls_comm_rank(t->comm), t->row, t->block, &t->micro);
-    return ls_loader_fill(t->feed, batch->epoch, batch->first + t->micro.first_sample, my_rows(t), NULL);
+}
+
+static ls_status load(ls_trainer *t) {
+    ls_comm_note(t->comm, "load", t->state.step);
+    return ls_loader_fill(t->feed, t->micro.epoch, t->micro.position + t->micro.first_sample, my_rows(t), NULL);
 }
 
 /* What backward tells the reducer while layers remain. The first failure is kept for the step to return. */
@@ -35,7 +39,6 @@ static void ready(void *context, size_t mark) {
 
 static ls_status forward(ls_trainer *t) {
     ls_comm_note(t->comm, "forward", t->state.step);
-    ls_exchange_clear(t->exchange);
     if (my_rows(t) == 0) return LS_OK;
     LS_TRY(ls_model_forward(t->model, &t->micro, true));
     ls__tally_add(&t->tally, my_rows(t), sum_of_exchange, t->exchange);
@@ -49,6 +52,20 @@ static ls_status backward(ls_trainer *t) {
         LS_TRY(ls_model_backward(t->model, &t->micro, ready, &context));
         LS_TRY(context.status);
     }
+    return ls_reducer_ready(t->reducer, 0);
+}
+
+static ls_status compute(ls_trainer *t) {
+    LS_TRY(load(t));
+    ls__section(t, LS_SECTION_DATA);
+    LS_TRY(forward(t));
+    ls__section(t, LS_SECTION_FORWARD);
+    return backward(t);
+}
+
+static ls_status compute_in_waves(ls_trainer *t) {
+    ls_comm_note(t->comm, "waves", t->state.step);
+    LS_TRY(ls__compute_in_waves(t));
     return ls_reducer_ready(t->reducer, 0);
 }
 
@@ -199,13 +216,10 @@ ls_status ls__trainer_step(ls_trainer *t) {
     ls_span batch = ls__batch_span(t, t->state.step);
     size_t samples = batch.count;
     double began = t->mark = ls_clock_now();
-    LS_TRY(load(t, &batch));
-    ls__section(t, LS_SECTION_DATA);
-
+    take_share(t, &batch);
     ls_reducer_start(t->reducer, samples);
-    LS_TRY(forward(t));
-    ls__section(t, LS_SECTION_FORWARD);
-    LS_TRY(backward(t));
+    ls_exchange_clear(t->exchange);
+    LS_TRY(ls__fits(t) ? compute(t) : compute_in_waves(t));
     ls__section(t, LS_SECTION_BACKWARD);
     LS_TRY(ls_reducer_finish(t->reducer));
     ls__section(t, LS_SECTION_REDUCE);

@@ -109,8 +109,7 @@ typedef struct ls_score {
     bool known;
 } ls_score;
 
-/* ---- where the time goes
- * --------------------------------------------------------------------------------------------- */
+/* ---- where the time goes ----------------------------------------------------------------------------------------- */
 
 typedef enum ls_section {
     LS_SECTION_DATA,
@@ -142,6 +141,12 @@ typedef struct ls_speed {
 
 void ls__speed_add(ls_speed *speed, uint64_t samples, double seconds);
 double ls__speed_value(const ls_speed *speed);
+
+/* What a rank computes at once: all its micro-batches, or where run.memory does not hold them 2^k; see waves.c. */
+typedef struct ls_wave_plan {
+    size_t microbatches, rows;
+    size_t bytes; /* of activations */
+} ls_wave_plan;
 
 /* ---- the trainer ------------------------------------------------------------------------------------------------- */
 
@@ -185,7 +190,9 @@ struct ls_trainer {
     ls_microplan plan;
     uint64_t samples; /* of the training set */
     uint64_t steps_per_epoch;
-    size_t max_rows;
+    ls_wave_plan wave; /* what a rank computes at once */
+    size_t *wave_row, wave_block[2];
+    float *wave_arena;
 
     ls_reducer *reducer;
     const ls_piece *pieces;
@@ -279,6 +286,11 @@ static inline bool ls__epoch_ended(const struct ls_trainer *t) {
     return t->state.step > 0 && t->state.step % t->steps_per_epoch == 0;
 }
 
+/* All micro-batches of the present step are computed at once. */
+static inline bool ls__fits(const struct ls_trainer *t) {
+    return t->micro.count <= t->wave.microbatches;
+}
+
 /* setup.c */
 ls_status ls__trainer_allocate(ls_trainer *t) LS_MUST_USE;
 /* The model of an experiment on what a data set offers. `inference`: no losses. */
@@ -290,6 +302,15 @@ size_t ls__default_microbatch(size_t batch);
 ls_status ls__plan_check(const ls_microplan *plan) LS_MUST_USE;
 /* The names of the slots that the reducer keeps: the optimizer's, and one for stop.gradient_norm. */
 size_t ls__slot_names(const ls_experiment *experiment, const char **names);
+
+/* waves.c: the plan by run.memory, and what a step does where not all micro-batches fit. */
+ls_status ls__waves_plan(const ls_trainer *t, const ls_microplan *plan, size_t ranks_on_node,
+                         ls_wave_plan *out) LS_MUST_USE;
+ls_status ls__waves_allocate(ls_trainer *t) LS_MUST_USE;
+/* Micro-batches [first, first + count) of `whole`, as one block with rows from 0; holds until the next call. */
+ls_microbatches ls__wave_of(ls_trainer *t, const ls_microbatches *whole, size_t first, size_t count);
+/* Loads and computes all of t->micro into this rank's gradient blocks, and tallies. */
+ls_status ls__compute_in_waves(ls_trainer *t) LS_MUST_USE;
 
 /* requests.c: what this rank was asked from outside, and what all do about the flags of all. */
 uint64_t ls__requests(ls_trainer *t);

@@ -62,8 +62,10 @@ static ls_status plan_view(ls_trainer *t, const ls_dataset *dataset) {
     /* More ranks than micro-batches have nothing to do here, which is no reason to refuse them. */
     size_t least = ranks * micro;
     t->plan = (ls_microplan){.batch = batch < least ? least : batch, .microbatch = micro, .ranks = ranks};
-    t->max_rows = ls_microplan_max_rows(&t->plan);
-    ls_plan plan = {.rows = t->max_rows, .microbatches = ls_microplan_max_count(&t->plan), .training = false};
+    t->wave.rows = ls_microplan_max_rows(&t->plan);
+    t->wave.microbatches = ls_microplan_max_count(&t->plan);
+    LS_TRY(ls__waves_allocate(t));
+    ls_plan plan = {.rows = t->wave.rows, .microbatches = ls_microplan_max_count(&t->plan), .training = false};
     LS_TRY(ls_model_plan(t->model, &plan));
     void *row = NULL, *block = NULL;
     LS_TRY(ls_pool_take(t->pool, (plan.microbatches + 1) * sizeof(size_t), &row));
@@ -113,7 +115,7 @@ static ls_status evaluate_view(ls_trainer *t, const ls_dataset *dataset, ls_pool
                                size_t *count) {
     const ls_model_loss *first = ls_model_loss_at(t->model, 0);
     LS_TRY(ls_metrics_check(&t->experiment->metrics, (ls_target)first->target_kind, first->name));
-    LS_TRY(ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->max_rows, t->pool, &t->tally));
+    LS_TRY(ls__tally_create(t->model, &t->experiment->metrics, &t->transforms, t->wave.rows, t->pool, &t->tally));
     ls_evaluator *evaluator = &t->evaluator[t->evaluators++];
     LS_TRY(ls__evaluator_create(t, "data", dataset, evaluator));
     LS_TRY(ls__evaluate(t, evaluator));
