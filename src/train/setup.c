@@ -274,6 +274,10 @@ static ls_status create_reducer(ls_trainer *t) {
                                   .microbatch = t->plan.microbatch,
                                   .slots = ls__slot_names(t->experiment, names),
                                   .wire = (ls_wire)t->experiment->topology.wire};
+    if (options.wire == LS_WIRE_BF16 && ls_comm_nodes(t->comm) > 1)
+        ls_logger_say(t->logger, LS_LOG_WARNING,
+                      "topology.wire: bf16 rounds gradients between nodes: results depend on the number of nodes (%zu)",
+                      ls_comm_nodes(t->comm));
     LS_TRY(ls_reducer_create(t->comm, &options, &t->reducer));
     ls_reducer_pieces(t->reducer, &t->pieces, &t->piece_count);
     size_t stride = 0;

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Several nodes, each a network namespace: ranks meet across them, and lockstep-run goes on when one of them dies.
+# Several nodes, each a network namespace: ranks meet across them, training has the bits of one rank, and lockstep-run goes
+# on when a node dies.
 # usage: nodes.sh BUILD_DIR SOURCE_DIR
 set -u
-source=$(cd "$2" && pwd)
+build=$(cd "$1" && pwd) source=$(cd "$2" && pwd)
 # shellcheck source=tests/support/netns.sh
 . "$source/tests/support/netns.sh"
 # shellcheck source=launch/environment
@@ -17,7 +18,7 @@ end() {
   nodes_remove
   rm -rf "$folder"
 }
-nodes_create 3
+nodes_create 4
 trap end EXIT
 program=$folder/nodes_program
 mpicc -O1 -o "$program" "$source/tests/system/nodes_program.c" || exit 1
@@ -41,6 +42,41 @@ eventually() {
 timeout 60 mpirun --quiet -n 6 -H n1:2,n2:2,n3:2 "$program" places >"$folder/places" || fail "mpirun across nodes: $?"
 sort "$folder/places" | diff - <(for rank in {0..5}; do echo "rank $rank of 6 on n$((rank / 2 + 1)), 2 here"; done) ||
   fail "the ranks are not placed so"
+
+# ---- training has the bits of one rank, however many nodes share it ----
+train() { # RUN HOSTS (empty: one rank without mpirun) ARGUMENTS...
+  local start=() ranks
+  if [[ -n $2 ]]; then
+    ranks=$(($(tr ',' '+' <<<"$2" | sed 's/n[0-9]*://g')))
+    start=(mpirun --quiet -n "$ranks" -H "$2")
+  fi
+  timeout 60 "${start[@]}" "$build/lockstep" train "$source/configs/digits.yaml" --set microbatch=8 --set stop.epochs=3 \
+    --set "run.dir=$folder/$1" "${@:3}" </dev/null >"$folder/said" 2>&1 || fail "train $1: $?"
+}
+
+# What was computed, without the time it took.
+results_of() { sed 's/,"samples_per_second":[^,}]*//' "$folder/$1/metrics.jsonl"; }
+
+train alone ""
+while read -r run hosts; do
+  train "$run" "$hosts"
+  grep -q "on $(tr ',' '\n' <<<"$hosts" | wc -l) nodes" "$folder/said" || fail "$run: not on the nodes of $hosts"
+  "$build/lockstep" diff "$folder/alone/checkpoints/latest.h5" "$folder/$run/checkpoints/latest.h5" >"$folder/said" ||
+    fail "$run: other weights than one rank's"
+  [[ $(results_of "$run") == "$(results_of alone)" ]] || fail "$run: other metrics than one rank's"
+done <<END
+two n1:1,n2:1
+three n1:2,n2:1,n3:1
+equal n1:2,n2:2,n3:2
+four n1:2,n2:1,n3:2,n4:1
+full n1:2,n2:2,n3:2,n4:2
+END
+
+# ---- a wire of half the width has other bits, and says so ----
+train short n1:1,n2:1 --set topology.wire=bf16
+grep -q "warning: topology.wire: bf16 .* depend on the number of nodes (2)" "$folder/said" || fail "bf16 does not warn"
+"$build/lockstep" diff "$folder/alone/checkpoints/latest.h5" "$folder/short/checkpoints/latest.h5" >"$folder/said" &&
+  fail "bf16 has the bits of float32"
 
 # ---- a node dies: lockstep-run notices, leaves it out and goes on ----
 step_is_told() { grep -q '"step": [1-9][0-9]' "$folder/run/status.json" 2>/dev/null; }
