@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Weak scaling of the reducer on simulated networks, as a table beside the formula.
+# usage: run.sh BUILD_DIR [NODES...]      a build with -DLOCKSTEP_SIMULATE=ON; nodes: 1 2 4 ... 1024
+#
+# Networks, by what a message meets:      link           one hop    processor a message   processor a byte, each side
+#   ib100   fat tree, 32 hosts a switch   100 Gb/s x 0.97   0.3 us         0.3 us              0 (the card does it)
+#   eth10   one switch, TCP                10 Gb/s x 0.94   5 us           3 us                0.1 ns
+#   eth1    one switch, TCP                 1 Gb/s x 0.94  15 us           5 us                0.1 ns
+# Acknowledgements of TCP take 5 % of the way back (SimGrid's crosstraffic); those of InfiniBand nothing.
+set -eu
+build=$(cd "$1" && pwd) here=$(cd "$(dirname "$0")" && pwd)
+shift
+[[ $# -gt 0 ]] || set -- 1 2 4 8 16 32 64 128 256 512 1024
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+for ((i = 0; i < 1024; i++)); do echo "n$i"; done >"$folder/hosts"
+
+platform() { # FILE CLUSTER_ATTRIBUTES...
+  cat >"$1" <<END
+<?xml version="1.0"?>
+<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
+<platform version="4.1">
+  <cluster id="c" prefix="n" suffix="" radical="0-1023" speed="1Gf" sharing_policy="SPLITDUPLEX" ${*:2}/>
+</platform>
+END
+}
+platform "$folder/ib100.xml" 'bw="12.125GBps" lat="0.3us" topology="FAT_TREE" topo_parameters="2;32,32;1,32;1,1"'
+platform "$folder/eth10.xml" 'bw="1.175GBps" lat="5us"'
+platform "$folder/eth1.xml" 'bw="117.5MBps" lat="15us"'
+
+# latency of a message over two hops or four, bytes a second, processor seconds a message and a byte
+declare -A assumed=([ib100]="--latency 1.2e-6 --bandwidth 12.125e9 --message 0.3e-6"
+  [eth10]="--latency 10e-6 --bandwidth 1.175e9 --message 3e-6 --byte 0.1e-9"
+  [eth1]="--latency 30e-6 --bandwidth 117.5e6 --message 5e-6 --byte 0.1e-9")
+
+simulate() { # PLATFORM NODES ARGUMENTS...
+  local crosstraffic=1
+  [[ $1 != ib100 ]] || crosstraffic=0
+  # shellcheck disable=SC2086  # lists of options
+  OPENBLAS_NUM_THREADS=1 smpirun -no-privatize -np "$2" -platform "$folder/$1.xml" -hostfile "$folder/hosts" \
+    --log=root.thresh:error --cfg=smpi/simulate-computation:no --cfg=smpi/coll-selector:ompi --cfg=smpi/test:0 \
+    --cfg=smpi/bw-factor:"0:1" --cfg=smpi/lat-factor:"0:1" --cfg=contexts/stack-size:256 \
+    --cfg=network/crosstraffic:$crosstraffic \
+    "$build/tests/bench.simulate" "${@:3}" ${assumed[$1]}
+}
+
+for network in cnn dense; do
+  for wire in float32 bf16; do
+    for platform in ib100 eth10 eth1; do
+      echo "# $network, wire $wire, $platform"
+      echo "# nodes  step ms  formula  efficiency  formula | waiting  decide  update  distribute"
+      one='' formula=''
+      for nodes in "$@"; do
+        # The sums are compared with their definition where that takes moments.
+        hollow=--hollow
+        [[ $nodes -gt 16 ]] || hollow=
+        # shellcheck disable=SC2086
+        read -r n step predicted waiting decide update distribute < <(simulate "$platform" "$nodes" "$network" \
+          "$here/$network.profile" --wire "$wire" $hollow)
+        one=${one:-$step} formula=${formula:-$predicted}
+        awk -v one="$one" -v formula="$formula" -v step="$step" -v predicted="$predicted" -v n="$n" -v w="$waiting" \
+          -v d="$decide" -v u="$update" -v t="$distribute" 'BEGIN {
+            printf "%7d %8.2f %8.2f %9.1f %% %6.1f %% | %7.2f %7.2f %7.2f %8.2f\n",
+              n, step, predicted, 100 * one / step, 100 * formula / predicted, w, d, u, t }'
+      done
+    done
+  done
+done
