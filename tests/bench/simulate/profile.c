@@ -56,7 +56,7 @@ typedef struct momentum {
 } momentum;
 
 static const ls_option momentum_rows[] = {
-    LS_OPTION_CHOICE(momentum, optimizer, LS_REQUIRED, &ls_optimizers, "how weights are updated"), LS_OPTION_END};
+    LS_OPTION_CHOICE(momentum, optimizer, LS_REQUIRED, &ls_optimizer_family, "how weights are updated"), LS_OPTION_END};
 
 typedef struct elements {
     size_t count;
