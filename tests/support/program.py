@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "OMPI_MCA_hwloc_base_binding_policy": "none",
     "OMPI_MCA_orte_abort_print_stack": "0",
     "OPENBLAS_NUM_THREADS": "1",
+    "ASAN_OPTIONS": "detect_leaks=1:fast_unwind_on_malloc=0",
 }
 LONGEST = 240  # seconds that a single run may take before the test gives up on it
 
@@ -63,6 +64,13 @@ class Result:
         return f"$ {' '.join(self.words)}\nexit code {self.code}\n{self.out}{self.err}"
 
 
+def is_sanitized(build):
+    """Is it a build that looks for mistakes and takes its time? Then a test may do with fewer ranks and cases."""
+    with contextlib.suppress(OSError), open(os.path.join(build, "CMakeCache.txt")) as file:
+        return "CMAKE_BUILD_TYPE:STRING=Sanitize" in file.read()
+    return False
+
+
 class Program:
     """The built program. `folder` is where it runs: relative paths of run.dir are below it."""
 
@@ -74,6 +82,7 @@ class Program:
         leaks = os.path.join(self.source, "tests/support/leaks.supp")
         self.environment["LSAN_OPTIONS"] = f"suppressions={leaks}:print_suppressions=0"
         self.environment.update(os.environ)
+        self.sanitized = is_sanitized(build)
         if not os.access(self.path, os.X_OK):
             skip(f"{self.path} is not built")
 

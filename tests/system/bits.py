@@ -157,7 +157,7 @@ def digits(program):
     config = program.write("digits.yaml", DIGITS)
     program.train(config, "alone", "run.threads=1")
     control(program, config)
-    for ranks, per_node, threads in ARRANGEMENTS:
+    for ranks, per_node, threads in [(3, 2, 1), (5, 1, 2)] if program.sanitized else ARRANGEMENTS:
         name = f"r{ranks}n{per_node}t{threads}"
         program.train(config, name, f"topology.ranks_per_node={per_node}", f"run.threads={threads}", ranks=ranks)
         program.same_run("alone", name)
@@ -173,10 +173,11 @@ def experiments(program):
         claim(one_by_one == ("one by one" in name), f"{name}: the data are not read as they should be", result)
         losses = [e["loss"] for e in program.events(f"e{index}r1")]
         claim(len(set(losses)) > 2 and None not in losses, f"{name}: the losses are {losses}")
-        for ranks in (2, 3, 5):
+        many = (3,) if program.sanitized else (2, 3, 5)
+        for ranks in many:
             program.train(config, f"e{index}r{ranks}", "run.threads=1", ranks=ranks)
             program.same_run(f"e{index}r1", f"e{index}r{ranks}")
-        say(f"{name}: the same bits on 1, 2, 3 and 5 ranks")
+        say(f"{name}: the same bits on 1 and {', '.join(map(str, many))} ranks")
 
 
 def read_ahead(program):

@@ -24,7 +24,7 @@ stop: {epochs: 60}
 checkpoint: {every: 10st, keep: 2}
 run: {dir: none, tensorboard: false, threads: 1}
 """
-KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 4
 SEED = int(sys.argv[4]) if len(sys.argv) > 4 else random.SystemRandom().randrange(1 << 30)
 
 
