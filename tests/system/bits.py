@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The same bits on any number of ranks, nodes and threads: parameters, state, every loss, metric and rate.
 
-The digits train for three epochs whose last batch is short, on 1, 2, 3, 5 and 8 ranks, on nodes of one or two ranks, with
-one or two threads. Then one small experiment for each kind of thing whose sums could depend on how samples are shared out.
+The digits train for three epochs whose last batch is short, on 1, 2, 3, 5 and 8 ranks, on nodes of one or two ranks,
+with one or two threads. Then one small experiment for each kind of thing whose sums could depend on how samples are
+shared out.
 """
 import os
 import sys
@@ -29,8 +30,8 @@ run: {dir: none, tensorboard: false}
 """
 
 # ranks, ranks per node, threads
-ARRANGEMENTS = [(2, "auto", 1), (3, "auto", 1), (5, "auto", 1), (8, "auto", 1), (2, 1, 1), (3, 1, 2), (3, 2, 1), (5, 2, 2),
-                (8, 2, 1)]
+ARRANGEMENTS = [(2, "auto", 1), (3, "auto", 1), (5, "auto", 1), (8, "auto", 1), (2, 1, 1), (3, 1, 2), (3, 2, 1),
+                (5, 2, 2), (8, 2, 1)]
 
 # name, what stands in the configuration beside `run` and `stop: {epochs: 1}`
 EXPERIMENTS = [

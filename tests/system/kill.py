@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Nothing is lost: ranks are killed at random moments, and the run, started again on other ranks, ends as if undisturbed.
+"""Nothing is lost: ranks are killed at random moments, and the run, started again, ends as if undisturbed.
 
 usage: kill.py BUILD_DIR SOURCE_DIR [KILLS [SEED]]
 """

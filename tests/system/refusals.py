@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every mistake is refused before training starts, once, with what is wrong and where, and leaves nothing behind.
 
-bad/NAME.yaml is a configuration with one mistake (or a good one, where the command line, the data or the number of ranks
-is the mistake), bad/NAME.expect the refusal, one word and its value a line:
+bad/NAME.yaml is a configuration with one mistake (or a good one, where the command line, the data or the number of
+ranks is the mistake), bad/NAME.expect the refusal, one word and its value a line:
 
     exit N          the exit code
     says TEXT       a part of the message
@@ -132,7 +132,8 @@ def refuse(program, expected):
 def refusals(program):
     make_data(program)
     names = sys.argv[3:] or ["*"]
-    paths = [p for n in names for p in sorted(glob.glob(os.path.join(program.source, "tests/system/bad", n + ".expect")))]
+    folder = os.path.join(program.source, "tests/system/bad")
+    paths = [p for n in names for p in sorted(glob.glob(os.path.join(folder, n + ".expect")))]
     claim(paths, "bad/ holds no such file")
     failures = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A run that was stopped and continued, on other numbers of ranks and past damaged files, ends as the undisturbed one.
 
-What is compared is the parameters, the checksum of the whole state, and metrics.jsonl: every step once, the same numbers.
+Compared are the parameters, the checksum of the whole state, and metrics.jsonl: every step once, the same numbers.
 """
 import json
 import os
@@ -13,8 +13,8 @@ import h5py
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from program import arrays, checkpoint, claim, main, say  # noqa: E402
 
-# 23 steps an epoch. Much state to carry: moments, running averages, masks by position, a schedule with a memory, an epoch's
-# gradient sum, stops that count.
+# 23 steps an epoch. Much state to carry: moments, running averages, masks by position, a schedule with a memory, an
+# epoch's gradient sum, stops that count.
 CONFIG = """
 data: {train: "configs/digits.h5:/train", valid: "configs/digits.h5:/test", preprocess: standardize}
 model:
@@ -84,7 +84,8 @@ def finished(program):
 def another_experiment(program):
     before = contents(program.inside("mid"))
     for settings, keys in ((["batch=32"], ["batch: 64 -> 32"]),
-                           (["optimizer.adam.learning_rate=0.02", "seed=3"], ["learning_rate: 0.01 -> 0.02", "seed: 1 -> 3"]),
+                           (["optimizer.adam.learning_rate=0.02", "seed=3"],
+                            ["learning_rate: 0.01 -> 0.02", "seed: 1 -> 3"]),
                            (["model.0.dense.units=25"], ["units: 24 -> 25"])):
         for ranks in (None,) if program.sanitized else (None, 2):
             result = program.train("config.yaml", "mid", *settings, ranks=ranks, code=2)
@@ -104,8 +105,8 @@ def free_keys(program):
     program.train("config.yaml", "free", "stop.steps=31")
     os.makedirs(program.inside("elsewhere"), exist_ok=True)
     shutil.copy(program.inside("configs/digits.h5"), program.inside("elsewhere/copy.h5"))
-    program.train("config.yaml", "free", "checkpoint.every=7st", "checkpoint.keep=2", "run.threads=2", "metrics=[accuracy, error]",
-                  "run.log_every=1s", "topology.ranks_per_node=1", "data.train=elsewhere/copy.h5:/train", ranks=2)
+    program.train("config.yaml", "free", "checkpoint.every=7st", "checkpoint.keep=2", "run.threads=2",
+                  "metrics=[accuracy, error]", "run.log_every=1s", "topology.ranks_per_node=1", "data.train=elsewhere/copy.h5:/train", ranks=2)
     result = program.run("diff", checkpoint("alone"), checkpoint("free"), code=None)
     claim(result.code == 0, "other metrics, saves, threads and paths changed the parameters", result)
     say("metrics, saves, threads, nodes and paths may differ between starts")
@@ -150,7 +151,7 @@ def damaged(program):
         claim(code != 0, f"verify finds nothing wrong with a file after {damage.__name__}()")
         result = program.train("config.yaml", name, ranks=ranks)
         lines = [line for line in (result.out + result.err).splitlines() if "passing over" in line]
-        claim(len(lines) == 1 and "step-000000031.h5" in lines[0], f"{len(lines)} lines tell of the damaged file", result)
+        claim(len(lines) == 1 and "step-000000031.h5" in lines[0], f"{len(lines)} lines tell of the damage", result)
         claim_steps(program.events(name), LAST)
         program.same_run("alone", name)
         say(f"newest checkpoint damaged ({damage.__name__}): passed over with one line, the same end")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What a run does when it is told something from outside, or when a rank falls silent.
 
-USR1 saves and goes on; USR2, TERM without a launcher, and the file `stop` save and end with 75; a rank that is stopped ends
-the job at the deadline, named. Whatever it was, the run then goes on to the same end as an undisturbed one.
+USR1 saves and goes on; USR2, TERM without a launcher, and the file `stop` save and end with 75; a rank that is stopped
+ends the job at the deadline, named. Whatever it was, the run then goes on to the same end as an undisturbed one.
 """
 import os
 import signal
