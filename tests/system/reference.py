@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Training agrees with reference trajectories computed in float64 by PyTorch.
 
-Each file of cases/ holds an experiment, its data, the starting parameters, loss and learning rate of every step, and the
-final parameters. A norm of a difference over the norm of the reference must stay within the file's tolerance.
+Each file of cases/ holds an experiment, its data, the starting parameters, loss and learning rate of every step, and
+the final parameters. A norm of a difference over the norm of the reference must stay within the file's tolerance.
 """
 import glob
 import os

@@ -106,7 +106,8 @@ def free_keys(program):
     os.makedirs(program.inside("elsewhere"), exist_ok=True)
     shutil.copy(program.inside("configs/digits.h5"), program.inside("elsewhere/copy.h5"))
     program.train("config.yaml", "free", "checkpoint.every=7st", "checkpoint.keep=2", "run.threads=2",
-                  "metrics=[accuracy, error]", "run.log_every=1s", "topology.ranks_per_node=1", "data.train=elsewhere/copy.h5:/train", ranks=2)
+                  "metrics=[accuracy, error]", "run.log_every=1s", "topology.ranks_per_node=1",
+                  "data.train=elsewhere/copy.h5:/train", ranks=2)
     result = program.run("diff", checkpoint("alone"), checkpoint("free"), code=None)
     claim(result.code == 0, "other metrics, saves, threads and paths changed the parameters", result)
     say("metrics, saves, threads, nodes and paths may differ between starts")
