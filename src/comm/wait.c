@@ -249,7 +249,8 @@ static _Noreturn void give_up(const ls__wait *wait, double now) {
 
 /* ---- waiting -------------------------------------------------------------------------------------------------- */
 
-enum { SPINS = 100, LOOK_EVERY = 64 };
+enum { SPINS = 100, LOOK_EVERY = 64, NAP_NANOSECONDS = 20000 };
+static const double crowded_seconds = 100e-6;
 
 static uint64_t latest_change(const ls_comm *comm) {
     uint64_t latest = 0;
@@ -316,7 +317,15 @@ void ls__wait_pause(ls__wait *wait) {
         return;
     }
     if (wait->pauses % LOOK_EVERY == 0) look(wait);
+    if (wait->crowded) {
+        const struct timespec nap = {.tv_nsec = NAP_NANOSECONDS};
+        nanosleep(&nap, NULL);
+        return;
+    }
+    double before = ls_clock_now();
     sched_yield();
+    /* Somebody else had work for this core. Who sleeps is put on a core sooner than who yields again and again. */
+    wait->crowded = ls_clock_now() - before > crowded_seconds;
 }
 
 /* ---- a failure that one rank alone knows ---------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ typedef struct ls__wait {
     double complaint; /* when a peer first complained during this wait; 0: nobody */
     uint64_t latest;  /* when a line of this host last changed */
     bool reported;
+    bool crowded;     /* a yield took long: others want this core */
 } ls__wait;
 
 ls__wait ls__wait_begin(ls_comm *comm, const char *what);
