@@ -111,14 +111,18 @@ static ls_status get_watch(const ls_items *items, const char *path, ls_watch *wa
     return LS_OK;
 }
 
-/* Metrics may differ from those of the run before: then its running sums mean nothing, and the epoch's start anew. */
+/*
+ * Metrics may differ from those of the run before. The sums of losses stand first and go on in any case; those of other
+ * metrics would miss the start of this epoch, and are no numbers until the next.
+ */
 static void get_sums(ls_trainer *t, const ls_items *items) {
     const ls_item *item = ls_items_find(items, "/state/epoch_sums");
-    if (item && item->bytes == t->tally.sums * sizeof(ls_sum)) {
-        memcpy(t->state.epoch_sums, item->data, item->bytes);
-        return;
-    }
-    t->state.epoch_samples = 0;
+    size_t saved = item ? item->bytes / sizeof(ls_sum) : 0, losses = 1 + t->tally.losses;
+    bool same = saved == t->tally.sums;
+    size_t kept = same ? saved : saved < losses ? saved : losses;
+    if (item) memcpy(t->state.epoch_sums, item->data, kept * sizeof(ls_sum));
+    for (size_t i = kept; i < t->tally.sums && t->state.epoch_samples > 0; i++)
+        ls_sum_add(&t->state.epoch_sums[i], NAN);
 }
 
 ls_status ls__transforms_restore(ls_transforms *transforms, const ls_items *items) {
