@@ -251,6 +251,13 @@ ls_status ls_checkpoint_read_parameters(ls_checkpoint *checkpoint, const ls_para
 ls_status ls_checkpoint_restore(ls_checkpoint *checkpoint, ls_comm *comm, ls_reducer *reducer, const ls_params *params,
                                 size_t slots, const char *const *slot_names, ls_items **items) LS_MUST_USE;
 
+/**
+ * Makes latest.h5 name the checkpoint of `step` and best.h5 that of `best` (0: there is none) where they name others: a
+ * process that was killed between a rename and a link has left them behind. best.h5 stays where the best is not there.
+ * For the holder of run.lock. Local.
+ */
+ls_status ls_checkpoint_relink(const char *folder, uint64_t step, uint64_t best) LS_MUST_USE;
+
 /* ---- comparing and averaging --------------------------------------------------------------------------------- */
 
 typedef struct ls_checkpoint_difference {

@@ -78,15 +78,35 @@ ls_status ls__folder_link(const char *folder, const char *name, uint64_t step, c
     return status;
 }
 
-/* The step that best.h5 names; false where there is none. */
-static bool best_of(const char *folder, uint64_t *step) {
+/* The step that a link names; false where there is none. */
+static bool names_step(const char *folder, const char *name, uint64_t *step) {
     char target[64];
-    char *path = ls__path_join(folder, "best.h5");
+    char *path = ls__path_join(folder, name);
     ssize_t length = path ? readlink(path, target, sizeof target - 1) : -1;
     free(path);
     if (length <= 0) return false;
     target[length] = '\0';
     return step_of(target, step);
+}
+
+/* Links where the link names another step, and the one of this step is there. */
+static ls_status relink(const char *checkpoints, const char *name, uint64_t step) {
+    char file[32];
+    uint64_t named;
+    if (names_step(checkpoints, name, &named) && named == step) return LS_OK;
+    char *path = ls__path_join(checkpoints, ls_checkpoint_name(step, file, sizeof file));
+    bool there = path && access(path, F_OK) == 0;
+    free(path);
+    return there ? ls__folder_link(checkpoints, name, step, "relink") : LS_OK;
+}
+
+ls_status ls_checkpoint_relink(const char *folder, uint64_t step, uint64_t best) {
+    char *checkpoints = ls__path_join(folder, "checkpoints");
+    if (!checkpoints) return LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
+    ls_status status = relink(checkpoints, "latest.h5", step);
+    if (status == LS_OK && best) status = relink(checkpoints, "best.h5", best);
+    free(checkpoints);
+    return status;
 }
 
 /* Deletes one, or sets it aside. */
@@ -109,7 +129,7 @@ ls_status ls__folder_retain(const char *folder, uint64_t step, size_t keep) {
     uint64_t *steps, best = 0;
     size_t count, kept = 0;
     LS_TRY(ls__folder_list(folder, &steps, &count));
-    bool has_best = best_of(folder, &best);
+    bool has_best = names_step(folder, "best.h5", &best);
     ls_status status = LS_OK;
     for (size_t i = 0; i < count; i++) {
         bool later = steps[i] > step;
@@ -161,8 +181,10 @@ ls_status ls_checkpoint_check_space(const char *folder, uint64_t bytes) {
         char *slash = strrchr(path, '/');
         if (errno != ENOENT || strcmp(path, ".") == 0 || strcmp(path, "/") == 0)
             return LS_FAIL(LS_ERR_IO, "%s: cannot ask for free space: %s", path, strerror(errno));
-        if (!slash) snprintf(path, sizeof path, ".");
-        else slash[slash == path] = '\0';
+        if (!slash)
+            snprintf(path, sizeof path, ".");
+        else
+            slash[slash == path] = '\0';
     }
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (room >= bytes) return LS_OK;

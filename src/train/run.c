@@ -73,6 +73,14 @@ static ls_status initialise(ls_trainer *t) {
     return ls_reducer_barrier(t->reducer);
 }
 
+/* What a killed process left undone; a link that cannot be made is no reason not to go on. */
+static void relink(const ls_trainer *t, const ls_run_request *request) {
+    if (!ls_comm_first(t->comm) || request->resume == LS_RESUME_FILE) return;
+    ls_status status = ls_checkpoint_relink(t->experiment->run.dir, t->state.step, t->state.best_step);
+    if (status != LS_OK) ls_logger_say(t->logger, LS_LOG_WARNING, "%s", ls_status_message(status));
+    ls_status_free(status);
+}
+
 static ls_status start(ls_trainer *t, const ls_run_request *request) {
     ls_comm_note(t->comm, "start", 0);
     LS_TRY(ls_comm_agree(t->comm, prepare_folder(t)));
@@ -80,7 +88,10 @@ static ls_status start(ls_trainer *t, const ls_run_request *request) {
     LS_TRY(ls__saver_open(t));
     bool resumed = false;
     LS_TRY(ls__trainer_resume(t, request, &resumed));
-    if (!resumed) LS_TRY(initialise(t));
+    if (resumed)
+        relink(t, request);
+    else
+        LS_TRY(initialise(t));
     LS_TRY(ls_comm_agree(t->comm, write_configuration(t)));
     t->display = request->display;
     t->quiet = request->quiet;
