@@ -20,6 +20,9 @@ static ls_status read_item(ls_checkpoint *checkpoint, const ls_array *array) {
     ls_item item = {.path = array->path, .dtype = array->dtype, .rank = array->rank, .bytes = array->bytes};
     for (size_t i = 0; i < array->rank; i++) item.dim[i] = array->dim[i];
     item.part = strncmp(array->path, "/provenance/", 12) == 0 ? LS_PART_OTHER : LS_PART_STATE;
+    if (array->bytes > ls_store_bytes(checkpoint->store))
+        return LS_FAIL(LS_ERR_DATA, "%s: %s claims %zu bytes, more than the file has: it is damaged",
+                       ls_store_path(checkpoint->store), array->path, array->bytes);
     if (array->dtype == LS_DTYPE_TEXT && array->rank == 0) {
         ls_text text = {0};
         ls_status status = ls_store_read_text(checkpoint->store, array, 0, &text);

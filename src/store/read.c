@@ -116,6 +116,9 @@ ls_status ls_store_read_text(ls_store *store, const ls_array *array, size_t inde
                        ls_dtype_name(array->dtype));
     if (array->item_bytes == 0) return read_text_of_any_length(store, array, index, out);
     assert(index < array->bytes / array->item_bytes);
+    if (!array->filtered && array->item_bytes > store->bytes)
+        return LS_FAIL(LS_ERR_DATA, "%s: %s claims texts of %zu bytes, more than the file has: it is damaged",
+                       store->path, array->path, array->item_bytes);
     void *item;
     LS_TRY(ls_block_create(array->item_bytes, 1, "a text", &item));
     ls_status status = array->direct ? ls__read_at(store->fd, store->path, array->offset + index * array->item_bytes,
