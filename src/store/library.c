@@ -20,8 +20,9 @@ static herr_t take_innermost(unsigned n, const H5E_error2_t *error, void *out) {
     if (n > 0) return 0;
     /* Of a failed system call HDF5 says a paragraph, in which the system's own words are all that helps. */
     const char *mark = "error message = '", *words = strstr(error->desc, mark);
+    size_t length = words ? strcspn(words + strlen(mark), "\n'") : strcspn(error->desc, "\n");
     words = words ? words + strlen(mark) : error->desc;
-    snprintf(((ls__reason *)out)->text, sizeof(ls__reason), "%.*s", (int)strcspn(words, "\n'"), words);
+    snprintf(((ls__reason *)out)->text, sizeof(ls__reason), "%.*s", (int)length, words);
     return 0;
 }
 
