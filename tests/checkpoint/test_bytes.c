@@ -27,13 +27,13 @@ static char *folder;
 static int set_up(void **state) {
     (void)state;
     folder = support_make_folder();
-    return 0;
+    return setenv("TMPDIR", folder, 1); /* what a child leaves that does not come to its end */
 }
 
 static int tear_down(void **state) {
     (void)state;
     support_remove_folder(folder);
-    return 0;
+    return unsetenv("TMPDIR");
 }
 
 /* ---- good files -------------------------------------------------------------------------------------------------- */
@@ -162,7 +162,7 @@ static void try_mutations(const char *path) {
     size_t length, in_hdf5 = 0, in_ours = 0;
     uint8_t *bytes = read_file(path, &length), *work = malloc(length);
     assert_non_null(work);
-    assert_int_equal(try_in_child(bytes, length), 0);
+    assert_true(support_read_store(path) >= 3); /* the whole file is read */
     for (uint64_t seed = 0; seed < MUTATIONS; seed++) {
         memcpy(work, bytes, length);
         mutate(seed, work, length);
