@@ -212,8 +212,9 @@ double ls_block_squares(size_t count, const float *values);
 /**
  * Eigenvalues and orthonormal eigenvectors of the symmetric matrix `a` (n, n), of which only the lower triangle is
  * read. values[i] descend; vectors (n, n) has the i-th vector in row i, signed so that its largest component (the first
- * of equals) is positive. Cyclic Jacobi in a fixed order (Golub and Van Loan, 8.5): the same bits on every machine,
- * O(n^3) a sweep. Fails with LS_ERR_NUMERIC where `a` is not finite.
+ * of equals) is positive. Householder reflections and implicit QL steps in a fixed order (Golub and Van Loan, 8.3):
+ * the same bits on every machine, O(n^3), one thread. Errors are of the order of the largest value times 1e-16. Fails
+ * with LS_ERR_NUMERIC where `a` is not finite.
  */
 ls_status ls_symmetric_eigen(size_t n, const double *a, double *values, double *vectors) LS_MUST_USE;
 

@@ -58,6 +58,35 @@ static void degenerate_matrices_decompose(void **state) {
     assert_works(ls_symmetric_eigen(0, zero, values, vectors));
 }
 
+/* X^T X of few samples with constant, equal and tiny features, of any unit: eigenvalues from 1 down to rounding. */
+static void graded_matrices_of_low_rank_decompose(void **state) {
+    (void)state;
+    enum { SIZE = 90, SAMPLES = 50 };
+    static const double units[] = {1, 0x1p-900, 0x1p1000};
+    double *a = calloc(4 * SIZE * SIZE, sizeof *a), *x = a + SIZE * SIZE, *values = x + SIZE * SIZE;
+    double *vectors = calloc(SIZE * SIZE, sizeof *vectors);
+    for (size_t r = 0; r < SAMPLES; r++)
+        for (size_t j = 0; j < SIZE; j++)
+            x[r * SIZE + j] = j % 7 == 0   ? 0.05
+                              : j % 5 == 0 ? x[r * SIZE + 1]
+                                           : support_random(3, r * SIZE + j) / (double)(1 + j * j) / 10;
+    for (size_t unit = 0; unit < 3; unit++) {
+        for (size_t i = 0; i < SIZE; i++)
+            for (size_t j = 0; j < SIZE; j++) {
+                a[i * SIZE + j] = 0;
+                for (size_t r = 0; r < SAMPLES; r++) a[i * SIZE + j] += x[r * SIZE + i] * x[r * SIZE + j];
+                a[i * SIZE + j] *= units[unit];
+            }
+        assert_works(ls_symmetric_eigen(SIZE, a, values, vectors));
+        for (size_t i = 0; i < SIZE * SIZE; i++) a[i] /= units[unit];
+        for (size_t i = 0; i < SIZE; i++) values[i] /= units[unit];
+        check_decomposition(SIZE, a, values, vectors);
+        assert_true(fabs(values[SIZE - 1]) < 1e-14);
+    }
+    free(a);
+    free(vectors);
+}
+
 static void what_is_not_finite_is_refused(void **state) {
     (void)state;
     const double a[4] = {1, 0, NAN, 1};
@@ -70,6 +99,7 @@ int main(void) {
         cmocka_unit_test(random_matrices_decompose),
         cmocka_unit_test(a_known_matrix_has_its_known_values),
         cmocka_unit_test(degenerate_matrices_decompose),
+        cmocka_unit_test(graded_matrices_of_low_rank_decompose),
         cmocka_unit_test(what_is_not_finite_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
