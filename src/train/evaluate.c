@@ -16,6 +16,20 @@ ls_feed_plan ls__evaluator_plan(const ls_trainer *t, const ls_dataset *dataset) 
                           .logger = t->logger};
 }
 
+/* Above so many classes nobody reads a matrix of their confusions. */
+enum { MOST_CLASSES = 64 };
+
+static ls_status create_confusion(ls_trainer *t, ls_evaluator *e) {
+    const ls_model_loss *loss = ls_model_loss_at(t->model, 0);
+    size_t outputs = ls_shape_size(loss->shape);
+    if (loss->target_kind != LS_LOSS_CLASSES || outputs > MOST_CLASSES) return LS_OK;
+    void *counts = NULL;
+    LS_TRY(ls_pool_take(t->pool, outputs * outputs * sizeof *e->confusion, &counts));
+    e->confusion = counts;
+    e->classes = outputs;
+    return LS_OK;
+}
+
 ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset *dataset, ls_evaluator *out) {
     *out = (ls_evaluator){.set = set, .dataset = dataset};
     ls_feed_plan plan = ls__evaluator_plan(t, dataset);
@@ -26,7 +40,7 @@ ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset 
     LS_TRY(ls_pool_take(t->pool, t->tally.values * sizeof *out->values, &values));
     out->sums = sums;
     out->values = values;
-    return LS_OK;
+    return create_confusion(t, out);
 }
 
 void ls__evaluator_destroy(ls_evaluator *evaluator) {
@@ -39,6 +53,11 @@ static ls_sum *sum_of_exchange(void *context, size_t index) {
     return ls_exchange_sum(context, index);
 }
 
+static void count_confusions(const ls_trainer *t, ls_evaluator *e, size_t rows) {
+    ls_metric_view view = ls__tally_view(&t->tally, rows);
+    ls_confusion_count(&view, e->confusion);
+}
+
 static ls_status evaluate_wave(ls_trainer *t, ls_evaluator *e, const ls_microbatches *micro, size_t first,
                                size_t count) {
     ls_microbatches wave = ls__wave_of(t, micro, first, count);
@@ -46,6 +65,7 @@ static ls_status evaluate_wave(ls_trainer *t, ls_evaluator *e, const ls_microbat
     LS_TRY(ls_loader_fill(e->feed, 0, wave.position + wave.first_sample, rows, NULL));
     LS_TRY(ls_model_forward(t->model, &wave, false));
     ls__tally_add(&t->tally, rows, sum_of_exchange, e->exchange);
+    if (e->classes) count_confusions(t, e, rows);
     ls_comm_beat(t->comm);
     return LS_OK;
 }
@@ -72,6 +92,7 @@ static ls_status walk(ls_trainer *t, ls_evaluator *e) {
 ls_status ls__evaluate(ls_trainer *t, ls_evaluator *e) {
     ls_comm_note(t->comm, "evaluate", t->state.step);
     ls_exchange_clear(e->exchange);
+    if (e->classes) memset(e->confusion, 0, e->classes * e->classes * sizeof *e->confusion);
     LS_TRY(ls_comm_agree(t->comm, walk(t, e)));
     LS_TRY(ls_exchange_run(e->exchange));
     for (size_t i = 0; i < t->tally.sums; i++) e->sums[i] = *ls_exchange_sum(e->exchange, i);

@@ -59,6 +59,25 @@ static size_t list_sets(ls_trainer *t, ls_report_set *sets, ls_value *values) {
     return count;
 }
 
+/* The confusion matrix of the last validation, the ranks' parts added on rank 0; none where there was no validation. */
+static ls_status gather_confusion(ls_trainer *t, ls_summary *summary) {
+    const ls_evaluator *valid = NULL;
+    for (size_t i = 0; i < t->evaluators; i++)
+        if (strcmp(t->evaluator[i].set, "valid") == 0 && t->evaluator[i].done) valid = &t->evaluator[i];
+    if (!valid || !valid->classes) return LS_OK;
+    size_t cells = valid->classes * valid->classes, ranks = ls_comm_first(t->comm) ? ls_comm_size(t->comm) : 0;
+    void *memory = NULL;
+    ls_status status = ls_pool_take(t->pool, (ranks + 1) * cells * sizeof(uint64_t), &memory);
+    LS_TRY(ls_comm_agree(t->comm, status));
+    uint64_t *sum = memory, *all = sum + cells;
+    LS_TRY(ls_comm_gather(t->comm, valid->confusion, cells * sizeof *sum, ranks ? all : NULL));
+    for (size_t i = 0; i < ranks * cells; i++) sum[i % cells] += all[i];
+    summary->classes = valid->classes;
+    summary->confusion = sum;
+    summary->confusion_set = valid->set;
+    return LS_OK;
+}
+
 static ls_status memory_in_use(const ls_trainer *t, ls_value *values, size_t *count) {
     const char *names[LS_OPTIMIZER_SLOTS + 1];
     ls_reducer_memory memory = {0};
@@ -120,6 +139,7 @@ ls_status ls__summarise(ls_trainer *t) {
         .extra_count = t->state.skipped ? 1 : 0,
         .extra = extra,
     };
+    LS_TRY(gather_confusion(t, &summary));
     ls_status status = ls__hooks_finish(t, &summary);
     if (status == LS_OK) status = write_files(t, &summary);
     return ls_comm_agree(t->comm, status);

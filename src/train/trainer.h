@@ -97,6 +97,8 @@ typedef struct ls_evaluator {
     ls_sum *sums;
     double *values; /* of the last evaluation, by the tally's names */
     bool done;      /* there has been one */
+    size_t classes; /* of the confusion matrix; 0: none */
+    uint64_t *confusion; /* (classes, classes) of the last evaluation, what this rank has seen of it */
 } ls_evaluator;
 
 /* ---- named results ----------------------------------------------------------------------------------------------- */
