@@ -15,7 +15,7 @@
 #include "lockstep/memory.h"
 #include "tensor/clones.h"
 
-enum { LANES = 8, MOST_STEPS = 60 }; /* of QL for one eigenvalue: two are common, this never ends the loop in practice */
+enum { LANES = 8, MOST_STEPS = 60 }; /* of QL for one eigenvalue: two are common, this never ends the loop */
 
 /* The matrix is scaled to a largest element of 1/2 .. 2: what is smaller than this is the rounding of larger ones. */
 static const double precision = 0x1p-53;

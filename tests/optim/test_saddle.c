@@ -32,12 +32,12 @@ static void momentum_passes_where_plain_descent_stays(void **state) {
     (void)state;
     ls_pool *pool = NULL;
     assert_works(ls_pool_create(&pool));
-    float plain = descend(support_choose(pool, &ls_optimizers, "sgd", NULL));
+    float plain = descend(support_choose(pool, &ls_optimizer_family, "sgd", NULL));
     assert_true(plain > 0 && plain < 0.01f);
-    float carried = descend(support_choose(pool, &ls_optimizers, "sgd", "momentum", "0.9", NULL));
+    float carried = descend(support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", NULL));
     assert_true(fabsf(carried + 1.5f) < 1e-4f);
     float looked_ahead =
-        descend(support_choose(pool, &ls_optimizers, "sgd", "momentum", "0.9", "nesterov", "true", NULL));
+        descend(support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", "nesterov", "true", NULL));
     assert_true(fabsf(looked_ahead + 1.5f) < 1e-4f);
     ls_pool_destroy(pool);
 }
