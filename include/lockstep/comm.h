@@ -118,6 +118,19 @@ ls_status ls_collect_wait(ls_collect *collect) LS_MUST_USE;
 /** Only when done. Local. */
 void ls_collect_destroy(ls_collect *collect);
 
+/** What the way between two ranks is like. */
+typedef struct ls_comm_speed {
+    double latency;   /* seconds for a small message, one way */
+    double bandwidth; /* bytes per second of large messages */
+    double ahead;     /* seconds by which the other's clock is ahead */
+} ls_comm_speed;
+
+/**
+ * Measures the way between rank 0 and `peer`, in about 0.1 s, while all others wait. Collective; the result is rank 0's.
+ * All zero for peer 0.
+ */
+ls_status ls_comm_measure(ls_comm *comm, size_t peer, ls_comm_speed *out) LS_MUST_USE;
+
 /* ---- the one small message of a step ------------------------------------------------------------------------ */
 
 /**

@@ -134,6 +134,15 @@ void ls_trainer_destroy(ls_trainer *trainer);
 ls_status ls_trainer_describe(ls_trainer *trainer, size_t ranks, size_t ranks_per_node, ls_text *out) LS_MUST_USE;
 
 /**
+ * Reads all data, also what training would stream, and refuses numbers that are not finite and integers that are no
+ * index (LS_ERR_DATA, the first one named). Appends what was read. Collective.
+ */
+ls_status ls_trainer_check_data(ls_trainer *trainer, ls_text *out) LS_MUST_USE;
+
+/** Appends the model's graph in the language of Graphviz. Local. */
+ls_status ls_trainer_print_dot(ls_trainer *trainer, ls_text *out) LS_MUST_USE;
+
+/**
  * Floating-point operations that a step costs per sample: forward, and as much again for each gradient that backward
  * gives (of an operator's inputs, and of its parameters). After ls_trainer_run(), which plans backward. Local.
  */

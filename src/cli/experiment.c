@@ -35,6 +35,15 @@ ls_status cli_checkpoint_experiment(cli *c, const char *path, const cli_words *o
     return ls_comm_agree(c->comm, status);
 }
 
+ls_status cli_local_experiment(cli *c, const char *path, ls_experiment *out) {
+    ls_checkpoint *checkpoint = NULL;
+    LS_TRY(ls_checkpoint_open(path, &checkpoint));
+    const char *text = ls_checkpoint_config(checkpoint);
+    ls_status status = ls_config_parse(c->pool, path, text, strlen(text), NULL, 0, out);
+    ls_checkpoint_close(checkpoint);
+    return status;
+}
+
 ls_status cli_add_quoted(ls_text *out, const char *text) {
     LS_TRY(ls_text_add(out, "\""));
     for (const char *c = text; *c; c++) LS_TRY(ls_text_add(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c));

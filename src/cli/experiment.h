@@ -17,6 +17,9 @@ ls_status cli_read_experiment(cli *cli, const char *path, const cli_words *overr
 ls_status cli_checkpoint_experiment(cli *cli, const char *path, const cli_words *overrides,
                                     ls_experiment *out) LS_MUST_USE;
 
+/* The same without ranks. Local. */
+ls_status cli_local_experiment(cli *cli, const char *path, ls_experiment *out) LS_MUST_USE;
+
 /* Appends `text` as a quoted text of YAML, in which nothing is special. */
 ls_status cli_add_quoted(ls_text *out, const char *text) LS_MUST_USE;
 

@@ -78,6 +78,9 @@ ls_status ls__storage_read(const ls_storage *storage, const ls_column *column, s
 ls_status ls__dataset_doubles(const ls_dataset *dataset, size_t field, size_t first, size_t count, void *scratch,
                               double *out) LS_MUST_USE;
 
+/** Whether all numbers of `count` rows, as stored, are finite. */
+bool ls__rows_finite(const ls_column *column, const void *rows, size_t count);
+
 /** "FILE:/GROUP/DATASET, sample 17: " of a row, then the words: LS_ERR_DATA. */
 ls_status ls__row_fail(const ls_storage *storage, const ls_column *column, size_t row, const char *format, ...)
     LS_PRINTF(4, 5) LS_MUST_USE;

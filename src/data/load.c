@@ -39,7 +39,7 @@ static bool finite_half(const uint16_t *x, size_t count) {
     return !bad;
 }
 
-static bool rows_finite(const ls_column *column, const void *rows, size_t count) {
+bool ls__rows_finite(const ls_column *column, const void *rows, size_t count) {
     size_t elements = count * ls_shape_size(column->shape);
     switch (column->dtype) {
     case LS_DTYPE_F16: return finite_half(rows, elements);
@@ -85,9 +85,9 @@ static void inspect(const ls_column *column, const unsigned char *rows, size_t f
     rows_range(column, rows, count, &least, &largest);
     if (least < f->least) f->least = least;
     if (largest > f->largest) f->largest = largest;
-    if (f->bad || rows_finite(column, rows, count)) return;
+    if (f->bad || ls__rows_finite(column, rows, count)) return;
     for (size_t i = 0; i < count && !f->bad; i++)
-        if (!rows_finite(column, rows + i * column->row_bytes, 1)) f->bad = first + i + 1;
+        if (!ls__rows_finite(column, rows + i * column->row_bytes, 1)) f->bad = first + i + 1;
 }
 
 /* ---- loading -------------------------------------------------------------------------------------------------------

@@ -125,6 +125,32 @@ static void warn_of_small_norms(const ls_trainer *t) {
     }
 }
 
+ls_status ls_trainer_check_data(ls_trainer *t, ls_text *out) {
+    const ls_data_options *options = &t->experiment->data;
+    const struct {
+        const ls_dataset *set;
+        const ls_texts *paths; /* a fraction: its rows are the training set's, which were looked at */
+    } others[] = {{t->data.valid, &options->valid}, {t->data.test, &options->test}};
+    uint64_t bytes = 0, all = 0;
+    double share;
+    ls_feed_plan plan = ls__training_feed(t);
+    LS_TRY(ls__feed_inspect(&plan, &bytes));
+    all += bytes;
+    for (size_t i = 0; i < 2; i++) {
+        if (!others[i].set || ls_data_fraction(others[i].paths, &share)) continue;
+        plan = ls__evaluator_plan(t, others[i].set);
+        LS_TRY(ls__feed_inspect(&plan, &bytes));
+        all += bytes;
+    }
+    char size[32];
+    return ls_text_add(out, "%-10s all data were read (%s of them streamed): every number is finite, every label fits\n",
+                       "full", size_text((double)all, size));
+}
+
+ls_status ls_trainer_print_dot(ls_trainer *t, ls_text *out) {
+    return ls_graph_print_dot(ls_model_graph(t->model), out);
+}
+
 ls_status ls_trainer_describe(ls_trainer *t, size_t ranks, size_t ranks_per_node, ls_text *out) {
     ls_microplan plan = t->plan;
     plan.ranks = ranks;

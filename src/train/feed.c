@@ -125,6 +125,16 @@ ls_status ls__feed_check(const ls_feed_plan *plan) {
     return status;
 }
 
+ls_status ls__feed_inspect(const ls_feed_plan *plan, uint64_t *bytes) {
+    void *fields = NULL;
+    LS_TRY(ls_block_create(ls_model_slots(plan->model), sizeof(ls_loader_field), "a loader's fields", &fields));
+    ls_loader_plan loader;
+    ls_status status = plan_loader(plan, fields, &loader);
+    if (status == LS_OK) status = ls_loader_inspect(&loader, bytes);
+    ls_block_destroy(fields);
+    return status;
+}
+
 ls_status ls__feed_create(const ls_feed_plan *plan, ls_loader **out) {
     *out = NULL;
     void *fields = NULL;

@@ -156,7 +156,7 @@ static size_t thread_count(const ls_trainer *t) {
 
 /* ---- feeds ------------------------------------------------------------------------------------------------------- */
 
-static ls_feed_plan plan_training_feed(const ls_trainer *t) {
+ls_feed_plan ls__training_feed(const ls_trainer *t) {
     const ls_data_options *data = &t->experiment->data;
     return (ls_feed_plan){.model = t->model,
                           .dataset = t->data.train,
@@ -173,7 +173,7 @@ static ls_feed_plan plan_training_feed(const ls_trainer *t) {
 /* Also the sets that are looked at late: what is wrong with them is said before the work, not behind it. */
 static ls_status check_feeds(const ls_trainer *t) {
     const ls_dataset *const others[] = {t->data.valid, t->data.test};
-    ls_feed_plan plan = plan_training_feed(t);
+    ls_feed_plan plan = ls__training_feed(t);
     LS_TRY(ls__feed_check(&plan));
     for (size_t i = 0; i < 2; i++) {
         if (!others[i]) continue;
@@ -189,6 +189,7 @@ static ls_status build(ls_trainer *t) {
     static const char *const maths[] = {"exact", "blas"};
     t->math = ls_math_find(maths[t->experiment->math]);
     assert(t->math);
+    LS_TRY(ls__arithmetic_agree(t->math, t->experiment->math != 0, t->comm));
     LS_TRY(ls_team_create(thread_count(t), &t->team));
     LS_TRY(open_data(t));
     LS_TRY(plan_batches(t, ls_comm_size(t->comm)));
@@ -314,7 +315,7 @@ static ls_status create_state(ls_trainer *t) {
 }
 
 static ls_status create_feeds(ls_trainer *t) {
-    ls_feed_plan plan = plan_training_feed(t);
+    ls_feed_plan plan = ls__training_feed(t);
     LS_TRY(ls__feed_create(&plan, &t->feed));
     if (t->experiment->data.eval_train)
         LS_TRY(ls__evaluator_create(t, "train", t->data.train, &t->evaluator[t->evaluators++]));

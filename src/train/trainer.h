@@ -55,6 +55,8 @@ typedef struct ls_feed_plan {
 
 /* Refuses what ls__feed_create() would, and takes no memory of size. Local. */
 ls_status ls__feed_check(const ls_feed_plan *plan) LS_MUST_USE;
+/* Reads what is streamed and refuses what training would meet; adds the bytes read. Collective. */
+ls_status ls__feed_inspect(const ls_feed_plan *plan, uint64_t *bytes) LS_MUST_USE;
 /* A loader that fills the model's slots, whatever they are. Collective. */
 ls_status ls__feed_create(const ls_feed_plan *plan, ls_loader **out) LS_MUST_USE;
 
@@ -300,6 +302,9 @@ ls_status ls__model_build(const ls_experiment *experiment, const ls_dataset *dat
                           const ls_math *math, ls_precision precision, bool inference, ls_logger *logger,
                           ls_model **out) LS_MUST_USE;
 size_t ls__default_microbatch(size_t batch);
+ls_feed_plan ls__training_feed(const ls_trainer *t);
+/* Refuses ranks whose arithmetic has other bits than the first's. Collective. */
+ls_status ls__arithmetic_agree(const ls_math *math, bool blas, ls_comm *comm) LS_MUST_USE;
 /* Refuses more ranks than micro-batches, with what would do. */
 ls_status ls__plan_check(const ls_microplan *plan) LS_MUST_USE;
 /* The names of the slots that the reducer keeps: the optimizer's, and one for stop.gradient_norm. */

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/experiment.h"
 #include "lockstep/config.h"
 #include "lockstep/export.h"
 
@@ -49,15 +49,6 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static ls_status read_experiment(cli *c, const char *path, ls_experiment *out) {
-    ls_checkpoint *checkpoint = NULL;
-    LS_TRY(ls_checkpoint_open(path, &checkpoint));
-    const char *text = ls_checkpoint_config(checkpoint);
-    ls_status status = ls_config_parse(c->pool, path, text, strlen(text), NULL, 0, out);
-    ls_checkpoint_close(checkpoint);
-    return status;
-}
-
 /* The network as an export wants it; `inputs` has room for all slots. */
 static void describe(const ls_network *network, ls_export_input *inputs, ls_export *out) {
     ls_model *model = ls_network_model(network);
@@ -83,7 +74,7 @@ static ls_status run(cli *c, void *argument) {
     ls_experiment experiment;
     ls_network *network = NULL;
     void *inputs = NULL;
-    LS_TRY(read_experiment(c, s->checkpoint, &experiment));
+    LS_TRY(cli_local_experiment(c, s->checkpoint, &experiment));
     LS_TRY(ls_network_open(&experiment, s->checkpoint, &network));
     ls_export what;
     ls_status status =

@@ -4,22 +4,27 @@
 
 #include <jansson.h>
 
-#include "cli/cli.h"
+#include "cli/experiment.h"
 #include "lockstep/checkpoint.h"
 #include "lockstep/store.h"
 
 typedef struct settings {
     const char *path;
-    bool config;
+    bool config, dot;
 } settings;
 
+enum { KEY_DOT = 0x500 };
+
 static const struct argp_option options[] = {
-    {"config", 'c', 0, 0, "Print the configuration that a checkpoint holds, and nothing else", 0}, {0}};
+    {"config", 'c', 0, 0, "Print the configuration that a checkpoint holds, and nothing else", 0},
+    {"dot", KEY_DOT, 0, 0, "Print the graph of a checkpoint's network for Graphviz, and nothing else", 0},
+    {0}};
 
 static error_t parse(int key, char *argument, struct argp_state *state) {
     settings *s = ((cli_parse *)state->input)->settings;
     switch (key) {
     case 'c': s->config = true; return 0;
+    case KEY_DOT: s->dot = true; return 0;
     case ARGP_KEY_ARG: return cli_take_argument(&s->path, argument, state);
     case ARGP_KEY_END: return s->path ? 0 : cli_refuse(state, "which file?");
     default: return ARGP_ERR_UNKNOWN;
@@ -95,6 +100,26 @@ static ls_status print_config(const char *path) {
     return LS_OK;
 }
 
+static ls_status print_graph(cli *c, const char *path, bool dot) {
+    ls_experiment experiment;
+    ls_network *network = NULL;
+    ls_text text = {0};
+    LS_TRY(cli_local_experiment(c, path, &experiment));
+    LS_TRY(ls_network_open(&experiment, path, &network));
+    const ls_graph *graph = ls_model_graph(ls_network_model(network));
+    ls_status status = dot ? ls_graph_print_dot(graph, &text) : ls_graph_print(graph, &text);
+    if (status == LS_OK) printf("%s%s", dot ? "" : "\n", text.bytes);
+    ls_text_free(&text);
+    ls_network_close(network);
+    return status;
+}
+
+static bool is_checkpoint(const ls_arrays *arrays) {
+    for (size_t i = 0; i < arrays->count; i++)
+        if (strcmp(arrays->items[i]->path, "/state/step") == 0) return true;
+    return false;
+}
+
 static ls_status print_store(cli *c, const char *path) {
     ls_store *store = NULL;
     LS_TRY(ls_store_open(path, &store));
@@ -105,6 +130,7 @@ static ls_status print_store(cli *c, const char *path) {
     } else if (status == LS_OK) {
         printf("%s: %zu arrays, %" PRIu64 " bytes\n", path, arrays.count, ls_store_bytes(store));
         for (size_t i = 0; i < arrays.count; i++) print_array(store, arrays.items[i]);
+        if (is_checkpoint(&arrays)) status = print_graph(c, path, false);
     }
     ls_arrays_free(&arrays);
     ls_store_close(store);
@@ -113,6 +139,7 @@ static ls_status print_store(cli *c, const char *path) {
 
 static ls_status run(cli *c, void *argument) {
     const settings *s = argument;
+    if (s->dot) return print_graph(c, s->path, true);
     return s->config ? print_config(s->path) : print_store(c, s->path);
 }
 
