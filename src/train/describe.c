@@ -143,7 +143,8 @@ ls_status ls_trainer_check_data(ls_trainer *t, ls_text *out) {
         all += bytes;
     }
     char size[32];
-    return ls_text_add(out, "%-10s all data were read (%s of them streamed): every number is finite, every label fits\n",
+    return ls_text_add(out,
+                       "%-10s all data were read (%s of them streamed): every number is finite, every label fits\n",
                        "full", size_text((double)all, size));
 }
 
