@@ -126,7 +126,7 @@ typedef struct ls_comm_speed {
 } ls_comm_speed;
 
 /**
- * Measures the way between rank 0 and `peer`, in about 0.1 s, while all others wait. Collective; rank 0 gets the result.
+ * Measures the way between rank 0 and `peer`, about 0.1 s, while all others wait. Collective; rank 0 has the result.
  * All zero for peer 0.
  */
 ls_status ls_comm_measure(ls_comm *comm, size_t peer, ls_comm_speed *out) LS_MUST_USE;
