@@ -192,7 +192,7 @@ def from_file(program):
 
 def max_time(program):
     """--max-time saves and leaves with 75; wherever that was, the run goes on as if it had not."""
-    far = ("stop.epochs=1000000", "batch=16", "microbatch=2")
+    far = ("stop.epochs=1000000", "stop.plateau.patience=1000000000", "batch=16", "microbatch=2")
     program.train("config.yaml", "timed", *far, options=["--max-time=2s"], ranks=2, code=75)
     stopped = int(arrays(program.inside(checkpoint("timed")))["state/step"])
     claim(stopped > 0, "nothing was done in the time")
