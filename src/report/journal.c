@@ -191,28 +191,21 @@ static ls_status format_event(ls__json *line, const ls_event *event) {
     return status;
 }
 
-/* Writes what it can; the rest joins those that wait. */
-static ls_status write_or_keep(ls_journal *journal, const char *bytes, size_t length) {
-    ssize_t written = write(journal->file, bytes, length);
-    if (written == (ssize_t)length) return LS_OK;
-    const char *cause = written < 0 ? strerror(errno) : "no space for a whole line";
-    size_t done = written < 0 ? 0 : (size_t)written;
-    LS_TRY(ls_text_add_bytes(&journal->waiting, bytes + done, length - done));
-    return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", journal->path, cause);
-}
-
+/* Writes what it can of the lines that wait. */
 ls_status ls_journal_flush(ls_journal *journal) {
-    ls_text before = journal->waiting;
-    journal->waiting = (ls_text){0};
-    ls_status status = before.length ? write_or_keep(journal, before.bytes, before.length) : LS_OK;
-    ls_text_free(&before);
-    return status;
+    ls_text *waiting = &journal->waiting;
+    if (!waiting->length) return LS_OK;
+    ssize_t written = write(journal->file, waiting->bytes, waiting->length);
+    if (written < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", journal->path, strerror(errno));
+    waiting->length -= (size_t)written;
+    if (!waiting->length) return LS_OK;
+    memmove(waiting->bytes, waiting->bytes + written, waiting->length);
+    return LS_FAIL(LS_ERR_IO, "%s: cannot be written: no space for a whole line", journal->path);
 }
 
 ls_status ls_journal_write_line(ls_journal *journal, const ls_text *line) {
-    ls_status status = ls_journal_flush(journal);
-    if (status == LS_OK) return write_or_keep(journal, line->bytes, line->length);
-    return ls_status_first(status, ls_text_add_bytes(&journal->waiting, line->bytes, line->length));
+    LS_TRY(ls_text_add_bytes(&journal->waiting, line->bytes, line->length));
+    return ls_journal_flush(journal);
 }
 
 ls_status ls_journal_write(ls_journal *journal, const ls_event *event) {

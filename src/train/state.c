@@ -246,6 +246,19 @@ static const char *next_try(const ls_trainer *t, char *out, size_t size) {
     return out;
 }
 
+/*
+ * Says that a save failed. While a disk stays full every save fails, and each line says the same: the 1st, 2nd, 4th,
+ * 8th failure in a row is told.
+ */
+static void tell_failure(const ls_trainer *t, const ls_saver_outcome *outcome) {
+    if (t->failed_saves & (t->failed_saves - 1)) return;
+    char when[96], row[64] = "";
+    if (t->failed_saves > 1) snprintf(row, sizeof row, " (the failure is no. %" PRIu64 " in a row)", t->failed_saves);
+    ls_logger_say(t->logger, LS_LOG_WARNING,
+                  "the checkpoint of step %" PRIu64 " was not made: %s%s; the older ones stay%s", outcome->step,
+                  ls_status_message(outcome->status), row, next_try(t, when, sizeof when));
+}
+
 /* Says what came of a save; only rank 0 has something to say. */
 static void take_outcome(ls_trainer *t, ls_saver_outcome *outcome) {
     if (!outcome->finished) return;
@@ -254,16 +267,17 @@ static void take_outcome(ls_trainer *t, ls_saver_outcome *outcome) {
     ls_status_free(t->last_save);
     t->last_save = outcome->status;
     if (outcome->status == LS_OK) {
+        if (t->failed_saves)
+            ls_logger_say(t->logger, LS_LOG_INFO, "checkpoints are made again, after %" PRIu64 " that failed",
+                          t->failed_saves);
+        t->failed_saves = 0;
         ls_checkpoint_name(outcome->step, t->newest, sizeof t->newest);
         ls_logger_say(t->logger, LS_LOG_DEBUG, "saved %s, %" PRIu64 " bytes in %.3f s, state %016" PRIx64,
                       outcome->path, outcome->bytes, outcome->seconds, outcome->state);
         return;
     }
-    char when[96];
-    ls_logger_say(t->logger, LS_LOG_WARNING,
-                  "the checkpoint of step %" PRIu64 " was not made: %s; the older ones stay%s", outcome->step,
-                  ls_status_message(outcome->status), next_try(t, when, sizeof when));
     t->failed_saves++;
+    tell_failure(t, outcome);
 }
 
 ls_status ls__saver_poll(ls_trainer *t) {

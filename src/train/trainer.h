@@ -228,7 +228,7 @@ struct ls_trainer {
     bool any_saved, save_wanted, started_save;
     bool superseded;     /* rank 0: a later start has taken over the run directory */
     double save_seconds; /* of the slowest save so far */
-    uint64_t failed_saves;
+    uint64_t failed_saves; /* rank 0: since one was made */
     ls_status last_save; /* rank 0: why the newest save was not made */
     bool lines_wait;     /* rank 0: it was said that lines of metrics.jsonl or the ledger cannot be written */
     void *hook_state[16];
@@ -280,9 +280,13 @@ static inline ls_span ls__batch_span(const struct ls_trainer *t, uint64_t step) 
     return (ls_span){(uint32_t)(step / t->steps_per_epoch), first, left < t->plan.batch ? (size_t)left : t->plan.batch};
 }
 
-/* Where the run stands, for the policy of saves. */
+/* Where the run stands, now or after an earlier step, for the policy of saves. */
+static inline ls_checkpoint_position ls__position_at(const struct ls_trainer *t, uint64_t step) {
+    return (ls_checkpoint_position){step, (double)step / (double)t->steps_per_epoch, ls_clock_now()};
+}
+
 static inline ls_checkpoint_position ls__position(const struct ls_trainer *t) {
-    return (ls_checkpoint_position){t->state.step, (double)t->state.step / (double)t->steps_per_epoch, ls_clock_now()};
+    return ls__position_at(t, t->state.step);
 }
 
 /* True after the last step of an epoch. */

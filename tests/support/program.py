@@ -97,20 +97,27 @@ class Program:
         if ranks:
             # Open MPI's threads may end while leaks are looked for, which ends the looking. The rank tests look for them.
             environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+        # Files, not pipes: a run with much to say must not wait for a reader.
+        streams = [tempfile.TemporaryFile("w+", errors="replace") for _ in range(2)]
         process = subprocess.Popen(words, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-                                   start_new_session=True)
-        process.words = words
+                                   stdout=streams[0], stderr=streams[1], start_new_session=True)
+        process.words, process.streams = words, streams
+        process.said = lambda: "".join(os.pread(s.fileno(), 1 << 24, 0).decode(errors="replace") for s in streams)
         return process
 
     def finish(self, process):
         try:
-            out, err = process.communicate(timeout=LONGEST)
+            process.wait(timeout=LONGEST)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            out, err = process.communicate()
-            raise Failure(f"did not end within {LONGEST} s: {' '.join(process.words)}\n{out}{err}") from None
-        return Result(process.words, process.returncode, out, err)
+            process.wait()
+            raise Failure(f"did not end within {LONGEST} s: {' '.join(process.words)}\n{process.said()}") from None
+        said = []
+        for stream in process.streams:
+            stream.seek(0)
+            said.append(stream.read())
+            stream.close()
+        return Result(process.words, process.returncode, *said)
 
     def run(self, *arguments, ranks=None, code=0):
         """Runs the program to its end. `code` is the exit code that it must have, None for any."""

@@ -189,10 +189,10 @@ def vanished(program):
 
 
 @contextlib.contextmanager
-def small_disk(folder):
-    """A file system of 2 MB where the tester may mount one; else the part is left out."""
+def small_disk(folder, size="2M"):
+    """A file system of that size where the tester may mount one; else the part is left out."""
     os.makedirs(folder)
-    words = ["mount", "-t", "tmpfs", "-o", "size=2M", "none", folder]
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder]
     mounted = subprocess.run(words, capture_output=True).returncode == 0
     if not mounted:
         say("not tested: disks that fill up or turn read-only (no file system can be mounted here)")
@@ -204,13 +204,27 @@ def small_disk(folder):
 
 
 def fill(folder):
-    with open(os.path.join(folder, "filler"), "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(b"x" * 4096):
-            pass
+    """At once, so that what a run writes meanwhile does not matter; again for what it deletes later."""
+    with open(os.path.join(folder, "filler"), "ab") as file:
+        free, end = os.statvfs(folder), file.tell()
+        for size in (free.f_bavail * free.f_frsize // 2, 1 << 20, 4096):
+            with contextlib.suppress(OSError):
+                while True:
+                    os.posix_fallocate(file.fileno(), end, size)
+                    end += size
 
 
 def empty(folder):
     os.remove(os.path.join(folder, "filler"))
+
+
+def harmed(harm, folder, holds):
+    """Harms the disk again (a deleted checkpoint leaves room) until what must follow from it holds."""
+    def look():
+        if not holds():
+            harm(folder)
+        return holds()
+    return look
 
 
 def turn(how):
@@ -266,8 +280,7 @@ def saves_fail(program):
                 return
             process = endless(program, what)
             wait_for(lambda: os.path.lexists(latest), "a first checkpoint", process)
-            harm(folder)
-            wait_for(lambda: "was not made" in read(log), "a failed save", process)
+            wait_for(harmed(harm, folder, lambda: "was not made" in read(log)), "a failed save", process)
             before = os.readlink(latest)
             program.run("verify", checkpoint(what))
             heal(folder)
@@ -278,8 +291,7 @@ def saves_fail(program):
             process = endless(program, what)
             wait_for(lambda: read(log).count("going on from") == 2, "its start", process)
             said = read(log).count("was not made")
-            harm(folder)
-            wait_for(lambda: read(log).count("was not made") > said, "a failed save", process)
+            wait_for(harmed(harm, folder, lambda: read(log).count("was not made") > said), "a failed save", process)
             result = end(program, process, 74)
             claim("the last checkpoint was not made" in result.err, "the end does not say what is missing", result)
             claim("No space" in result.err or "Read-only" in result.err, "the end does not say why", result)
@@ -293,17 +305,14 @@ def saves_fail(program):
 def lines_wait(program):
     """The whole run directory is on a disk that is full for a while: no line of metrics.jsonl or the ledger is lost."""
     folder = program.inside("lines")
-    with small_disk(folder) as mounted:
+    with small_disk(folder, "200M") as mounted:
         if not mounted:
             return
         process = endless(program, "lines")
         metrics = os.path.join(folder, "metrics.jsonl")
         wait_for(lambda: os.path.lexists(os.path.join(folder, "checkpoints/latest.h5")), "a first checkpoint", process)
-        fill(folder)
-        size = -1
-        while size != os.path.getsize(metrics):
-            size = os.path.getsize(metrics)
-            time.sleep(0.2)
+        wait_for(harmed(fill, folder, lambda: "wait in memory" in process.said()), "lines that wait", process)
+        size = os.path.getsize(metrics)
         empty(folder)
         wait_for(lambda: os.path.getsize(metrics) > size, "lines after the disk was full", process)
         result = end(program, process, 75)

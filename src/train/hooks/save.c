@@ -16,12 +16,21 @@ static ls_status check(const ls_trainer *t) {
 }
 
 /*
- * Is this the best result so far? A tie keeps the earlier one. The training loss, where nobody asked for it, improves
- * with almost every epoch: it is looked at only when a save is due anyway.
+ * Is this an epoch whose result may become the best? The training loss, where nobody asked for it, improves with almost
+ * every epoch: it is looked at only where `every` puts a save. Saves that someone or the clock asked for do not count:
+ * what is best would depend on them.
  */
-static bool is_best(ls_trainer *t, bool saving) {
-    bool by_default = !t->data.valid && !t->experiment->best_chosen;
-    if (!ls__epoch_ended(t) || (by_default && !saving)) return false;
+static bool may_be_best(const ls_trainer *t, bool last) {
+    if (!ls__epoch_ended(t)) return false;
+    if (t->data.valid || t->experiment->best_chosen) return true;
+    const ls_checkpoint_options *options = &t->experiment->checkpoint;
+    if (options->every.unit == LS_UNIT_SECONDS) return last && !t->interrupted;
+    return ls_checkpoint_due(options, ls__position_at(t, t->state.step - 1), ls__position(t));
+}
+
+/* Is this the best result so far? A tie keeps the earlier one. */
+static bool is_best(ls_trainer *t, bool last) {
+    if (!may_be_best(t, last)) return false;
     const ls_score *score = ls__score(t, ls__best_metric(t));
     if (!score->known || isnan(score->value)) return false;
     bool better = score->higher ? score->value > t->state.best : score->value < t->state.best;
@@ -51,7 +60,7 @@ static ls_status step(ls_trainer *t, void *state) {
     LS_TRY(ls__saver_poll(t));
     bool last = t->stopping && !t->no_save;
     if (is_due(t)) t->save_wanted = true;
-    bool best = is_best(t, last || t->save_wanted);
+    bool best = is_best(t, last);
     if (t->replaying) return pass_over(t);
     if (!best && !last && !t->save_wanted) return LS_OK;
     /* A large state that is still on its way to disk is not waited for, unless this one cannot wait. */
