@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,18 +63,29 @@ static bool map_aligned(ls_comm_memory *memory, int file, size_t bytes, char **b
 
 /* The file of shared memory and what went wrong with it: 0 or an errno. */
 typedef struct shared_file {
-    char name[48];
+    char name[96];
     int file;
     int error;
 } shared_file;
 
-/* The leader makes the file under a name that tells whose it is; a killed job leaves at most this name, for moments. */
+/*
+ * A name that tells whose the file is. lockstep-run names each job (LOCKSTEP_JOB: the path of a folder), and removes
+ * what bears the name of a job that is dead; else it is the process's.
+ */
+static void choose_name(shared_file *segment, uint64_t random) {
+    const char *job = getenv("LOCKSTEP_JOB"), *name = job ? strrchr(job, '/') : NULL;
+    if (name && name[1] && strlen(name) < sizeof segment->name - 20)
+        snprintf(segment->name, sizeof segment->name, "%s.%016" PRIx64, name, random);
+    else
+        snprintf(segment->name, sizeof segment->name, "/lockstep.%ld.%016" PRIx64, (long)getpid(), random);
+}
+
+/* The leader makes the file; a killed job leaves at most its name, for the moments in which the others open it. */
 static void make_file(shared_file *segment, size_t bytes) {
     for (int tries = 0; tries < 16; tries++) {
         uint64_t random = 0;
         if (getrandom(&random, sizeof random, 0) < 0) random = (uint64_t)tries;
-        snprintf(segment->name, sizeof segment->name, "/lockstep.%ld.%016llx", (long)getpid(),
-                 (unsigned long long)random);
+        choose_name(segment, random);
         segment->file = shm_open(segment->name, O_CREAT | O_EXCL | O_RDWR, 0600);
         segment->error = segment->file < 0 ? errno : 0;
         if (segment->error != EEXIST) break;

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2013,SC2016,SC2317  # numbers have no blanks; the job expands its own words; cases are called by name
 set -u
 shopt -s nullglob
-source=$(cd "$2" && pwd)
+build=$(cd "$1" && pwd) source=$(cd "$2" && pwd)
 run=$source/launch/lockstep-run
 folder=$(mktemp -d)
 
@@ -300,6 +300,57 @@ case_mpirun_leaves_ranks() {
   started 2
 }
 
+# What a rank leaves that is killed before it has unlinked its shared memory. Another job's stays.
+case_segments() {
+  begin segments <<<'echo "$LOCKSTEP_JOB" >>"$FAKE/jobs"; : >"$LOCKSTEP_JOB.01234567"; ((start > 1)) || kill -KILL $$'
+  local other=/dev/shm/lockstep-run.$UID.test-$$.1
+  : >"$other.01234567"
+  start
+  ends_with 0
+  started 2
+  local job=/dev/shm/lockstep-run.$UID.$supervisor
+  expect [ "$(tr '\n' ' ' <"$FAKE/jobs")" = "$job.1 $job.2 " ]
+  expect test -e "$other.01234567"
+  rm -f "$other".*
+
+  begin segments-of-a-killed-supervisor <<<': >"$LOCKSTEP_JOB.01234567"; work 300'
+  start
+  eventually test -s "$FAKE/ready"
+  kill -KILL "$supervisor"
+  wait "$supervisor" 2>/dev/null
+  eventually no_folder_of "$supervisor"
+}
+
+# ---- ranks that never meet ----
+
+case_start_limit() {
+  begin never-started <<<'((start < 3)) || exit 0; rank 0; kill -STOP $(tail -n 1 "$FAKE/ranks"); work 300'
+  start --start-limit 0.5
+  ends_with 0
+  started 3
+  said "the ranks have not met within 0.5 s: killing the job"
+  said "ended by signal 9; restart 2"
+
+  # The limit must not end what has begun: the file tells so, or status.json where no file does.
+  begin started <<<': >"$LOCKSTEP_JOB/started"; sleep 6; exit 0'
+  start --start-limit 4
+  ends_with 0
+  started 1
+
+  begin started-elsewhere <<<'status 1; sleep 6; exit 0'
+  start --start-limit 4
+  ends_with 0
+  started 1
+
+  begin never-started-on-a-host <<<'((start == 1)) || { : >"$FAKE/met"; sleep 6; exit 0; }; work 300'
+  echo n1 >"$FAKE/list"
+  cat >"$FAKE/agent" <<<'shift; [[ $1 != test ]] || { echo "$@" >>"$FAKE/asked"; [[ -e $FAKE/met ]]; }'
+  start --start-limit 4 --hostfile "$FAKE/list" --ping true --agent "bash $FAKE/agent"
+  ends_with 0
+  started 2
+  expect grep -qx "test -e /dev/shm/lockstep-run.$UID.$supervisor.2/started" "$FAKE/asked"
+}
+
 # ---- hosts ----
 
 case_hosts() {
@@ -317,7 +368,8 @@ case_hosts() {
   said "start 2: 3 ranks on 2 hosts"
   said "start 3: 6 ranks on 3 hosts"
   expect [ "$(tr '\n' ' ' <"$FAKE/hosts.2")" = "n1 slots=2 n3 slots=1 " ]
-  expect grep -Eqx "n3 rm -rf -- /dev/shm/lockstep-run.$UID.$supervisor.2" "$FAKE/agent.log"
+  local job=/dev/shm/lockstep-run.$UID.$supervisor.2
+  expect grep -Eqx "n3 rm -rf -- $job $job.\*" "$FAKE/agent.log"
 
   begin no-host <<<'exit 0'
   echo n1 >"$FAKE/list"
@@ -377,20 +429,52 @@ END
   said "ended by signal 9; restart 1"
   expect [ "$(grep -c ' of 2: train run.yaml' "$FAKE/out")" = 4 ]
 
+  # One of the ranks is stopped, so that no word of Open MPI reaches it.
   begin real-mpirun-killed </dev/null
   cp "$folder/real-mpirun/rank" "$FAKE/rank"
-  options=(-n 2 --lockstep "$FAKE/rank")
+  options=(-n 2 --lockstep "$FAKE/rank" --backoff 0.1)
   start --run-dir "$FAKE/run"
   eventually pids_are 2
+  kill -STOP "$(tail -n 1 "$FAKE/pids")"
+  kill -KILL "$(parent_of "$(tail -n 1 "$FAKE/pids")")"
+  eventually pids_are 4
+  said "ended by signal 9; restart 1"
+  local pid
+  for pid in $(head -n 2 "$FAKE/pids"); do
+    expect dead "$pid"
+  done
+
+  kill -STOP "$(tail -n 1 "$FAKE/pids")"
   kill -KILL "$supervisor"
   wait "$supervisor" 2>/dev/null
-  local pid
   for pid in $(cat "$FAKE/pids"); do
     eventually dead "$pid"
   done
   eventually no_folder_of "$supervisor"
 }
 pids_are() { (($(wc -l <"$FAKE/pids") == $1)); }
+parent_of() { ps -o ppid= -p "$1" | tr -d ' '; }
+
+# A rank that never comes to MPI_Init: the others wait there, and no deadline of theirs exists.
+case_real_start() {
+  begin real-start </dev/null
+  command -v mpirun >/dev/null && [[ -x $build/lockstep ]] || return
+  cat >"$FAKE/rank" <<'END'
+#!/usr/bin/env bash
+if [[ $OMPI_COMM_WORLD_RANK == 1 ]]; then
+  echo "$$" >>"$FAKE/pids"
+  (($(wc -l <"$FAKE/pids") > 1)) || kill -STOP $$
+fi
+exec "$FAKE/lockstep" "$@"
+END
+  chmod +x "$FAKE/rank"
+  ln -s "$build/lockstep" "$FAKE/lockstep"
+  start_with -n 2 --lockstep "$FAKE/rank" --backoff 0.1 --start-limit 10 train "$source/configs/digits.yaml" \
+    --progress=none --set "run.dir=$FAKE/run" --set stop.epochs=1
+  ends_with 0
+  said "the ranks have not met within 10 s: killing the job"
+  expect test -e "$FAKE/run/checkpoints/latest.h5"
+}
 
 # Most of the time goes into waiting: the cases run side by side, each in a shell of its own.
 side_by_side() {

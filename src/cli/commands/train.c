@@ -1,5 +1,8 @@
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/experiment.h"
 #include "lockstep/signals.h"
@@ -84,12 +87,25 @@ static ls_status train(cli *c, ls_trainer *trainer, const settings *s) {
     return say_end(c, &outcome);
 }
 
+/*
+ * From here on the run's own deadline ends a wait. lockstep-run, which names its folder of this job on each host, kills
+ * a job that does not come so far; where it is told nothing, it relies on status.json.
+ */
+static void tell_supervisor(void) {
+    const char *folder = getenv("LOCKSTEP_JOB");
+    char path[4096];
+    if (!folder || snprintf(path, sizeof path, "%s/started", folder) >= (int)sizeof path) return;
+    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (file >= 0) close(file);
+}
+
 static ls_status run(cli *c, void *argument) {
     const settings *s = argument;
     ls_experiment experiment;
     LS_TRY(cli_read_experiment(c, s->config, &s->overrides, &experiment));
     ls_comm_set_deadline(c->comm, experiment.run.deadline.value);
     LS_TRY(ls_comm_group(c->comm, experiment.topology.ranks_per_node));
+    tell_supervisor();
     if (!s->verify_resume) ls_signals_install(); /* repeated steps obey nobody: they may be killed at any time */
     ls_trainer *trainer = NULL;
     LS_TRY(ls_trainer_create(&experiment, c->comm, c->logger, &trainer));
