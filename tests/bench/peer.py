@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Samples per second of lockstep against PyTorch DistributedDataParallel (gloo), alternating in one run, pinned alike.
 
-usage: peer.py BUILD_DIR [--networks mlp512,cnn] [--ranks 2] [--samples 64] [--alternations 5] [--seconds 4] [--math exact]
+usage: peer.py BUILD_DIR [--networks 784-512-512-10,cnn] [--ranks 2] [--samples 64] [--alternations 5] [--seconds 4]
+               [--math exact] [--python /usr/bin/python3]
 
 Both train the same network with the same batches per rank and momentum SGD on random data that lie in memory; both
 leave out their first steps. The result is the ratio of the two in each pair, and its median: single numbers depend on
@@ -10,34 +11,12 @@ the machine's mood.
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 
-import h5py
-import numpy as np
-
-CNN = ["conv2d: {filters: 32, kernel: 3, padding: 1}", "relu", "max_pool: {size: 2}",
-       "conv2d: {filters: 64, kernel: 3, padding: 1}", "relu", "max_pool: {size: 2}", "flatten",
-       "dense: {units: 128}", "relu", "dense: {units: 10}"]
-
-
-def mlp(*sizes):
-    layers = []
-    for units in sizes[1:-1]:
-        layers += [f"dense: {{units: {units}}}", "relu"]
-    return layers + [f"dense: {{units: {sizes[-1]}}}"]
-
-
-NETWORKS = {
-    "784-512-512-10": ((784,), mlp(784, 512, 512, 10)),
-    "784-128-64-10": ((784,), mlp(784, 128, 64, 10)),
-    "784-1024-1024-10": ((784,), mlp(784, 1024, 1024, 10)),
-    "3072-4096-4096-10": ((3072,), mlp(3072, 4096, 4096, 10)),
-    "cnn": ((1, 28, 28), CNN),
-}
+from networks import NETWORKS, environment, rate
 
 TORCH = r'''
 import json, os, re, sys, time
@@ -95,40 +74,6 @@ if rank == 0:
 '''
 
 
-def environment():
-    return dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                OMPI_MCA_btl_vader_single_copy_mechanism="none", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
-
-
-def write_experiment(folder, shape, layers, arguments, steps):
-    batch = arguments.samples * arguments.ranks
-    rng = np.random.default_rng(1)
-    with h5py.File(os.path.join(folder, "data.h5"), "w") as f:
-        f["train/x"] = rng.standard_normal((batch * 16,) + shape, dtype=np.float32)
-        f["train/y"] = rng.integers(0, 10, batch * 16).astype(np.uint8)
-    lines = ["data: {train: 'data.h5:/train'}", "model:"] + [f"  - {layer}" for layer in layers]
-    lines += ["loss: cross_entropy", f"batch: {batch}", "microbatch: 32", f"math: {arguments.math}",
-              "optimizer: {sgd: {learning_rate: 0.01, momentum: 0.9}}", f"stop: {{steps: {steps}}}",
-              "checkpoint: {every: 1000000ep}",
-              f"run: {{dir: {folder}/run, tensorboard: false, threads: 1}}"]
-    path = os.path.join(folder, "run.yaml")
-    with open(path, "w") as f:
-        f.write("\n".join(lines) + "\n")
-    return path
-
-
-def run_lockstep(arguments, shape, layers, steps):
-    with tempfile.TemporaryDirectory() as folder:
-        config = write_experiment(folder, shape, layers, arguments, steps)
-        command = ["mpirun", "--quiet", "-n", str(arguments.ranks), "--bind-to", "core",
-                   os.path.join(arguments.build, "lockstep"), "train", config, "-q"]
-        done = subprocess.run(command, env=environment(), capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"lockstep failed: {done.stderr}")
-        with open(os.path.join(folder, "run/report.json")) as f:
-            return json.load(f)["samples_per_second"]
-
-
 def run_torch(arguments, python, shape, layers):
     with tempfile.TemporaryDirectory() as folder:
         script = os.path.join(folder, "peer.py")
@@ -147,11 +92,12 @@ def run_torch(arguments, python, shape, layers):
 def compare(arguments, python, name):
     shape, layers = NETWORKS[name]
     # One short run tells how many steps fill the time.
-    rate = run_lockstep(arguments, shape, layers, 40)
-    steps = max(50, int(rate * arguments.seconds / (arguments.samples * arguments.ranks)))
+    setting = {"ranks": arguments.ranks, "samples": arguments.samples, "math": arguments.math}
+    steps = max(50, int(rate(arguments.build, name, 40, **setting) * arguments.seconds /
+                        (arguments.samples * arguments.ranks)))
     ratios, ours, theirs = [], [], []
     for _ in range(arguments.alternations):
-        mine = run_lockstep(arguments, shape, layers, steps)
+        mine = rate(arguments.build, name, steps, **setting)
         other = run_torch(arguments, python, shape, layers)
         ours.append(mine)
         theirs.append(other["rate"])
