@@ -270,7 +270,8 @@ typedef struct ls_loader_plan {
     uint64_t seed;             /* of augmentation */
     double weight_scale;       /* of fields with the role of weights: ls_dataset_weight_scale() of the training set */
     size_t capacity;           /* most rows that this rank asks for at once */
-    size_t batch;              /* and all ranks together; 0: the largest capacity times the ranks */
+    size_t batch;              /* and all ranks together between two waits for each other, be it in several calls;
+                                  0: the largest capacity times the ranks */
     bool ahead;                /* a thread packs what ls_loader_expect() announces */
     size_t cache;              /* bytes per node for streaming, 0: a quarter of it; holds one window, better two */
     ls_comm *comm;

@@ -11,6 +11,7 @@ ls_feed_plan ls__evaluator_plan(const ls_trainer *t, const ls_dataset *dataset) 
                           .data = &t->experiment->data,
                           .sampler = ls_sampler_sequential(&t->experiment->data, dataset),
                           .rows = t->wave.rows,
+                          .batch = t->plan.batch,
                           .seed = t->experiment->seed,
                           .comm = t->comm,
                           .logger = t->logger};

@@ -109,6 +109,7 @@ static ls_status plan_loader(const ls_feed_plan *plan, ls_loader_field *fields, 
                             .seed = plan->seed,
                             .weight_scale = scale,
                             .capacity = plan->rows,
+                            .batch = plan->batch,
                             .cache = plan->data->cache,
                             .comm = plan->comm,
                             .log = plan->logger};

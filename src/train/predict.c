@@ -189,6 +189,7 @@ static ls_status create_feed(prediction *p) {
                          .data = data,
                          .sampler = ls_sampler_sequential(data, p->dataset),
                          .rows = t->wave.rows,
+                         .batch = t->plan.batch,
                          .seed = t->experiment->seed,
                          .comm = t->comm,
                          .logger = t->logger};

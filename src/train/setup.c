@@ -164,6 +164,7 @@ ls_feed_plan ls__training_feed(const ls_trainer *t) {
                           .data = data,
                           .sampler = ls_sampler_make(data, t->data.train, t->experiment->seed),
                           .rows = t->wave.rows,
+                          .batch = t->plan.batch,
                           .augment = true,
                           .seed = t->experiment->seed,
                           .comm = t->comm,

@@ -46,7 +46,8 @@ typedef struct ls_feed_plan {
     const ls_transforms *transforms;
     const ls_data_options *data;
     ls_sampler sampler;
-    size_t rows;  /* most that a rank asks for */
+    size_t rows;  /* most that a rank asks for at once */
+    size_t batch; /* positions between two points where all ranks meet; 0: rows of every rank */
     bool augment; /* training only */
     uint64_t seed;
     ls_comm *comm;

@@ -4,6 +4,7 @@ A test is given the build and the source directory, says each claim that it chec
 claim that does not hold, or with 77 where it cannot run here.
 """
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -78,6 +79,7 @@ class Program:
         self.path = os.path.join(os.path.abspath(build), "lockstep")
         self.source = os.path.abspath(source)
         self.folder = folder
+        self.hosts = None  # as in mpirun -H: "n1:2,n2:1"
         self.environment = dict(ENVIRONMENT)
         leaks = os.path.join(self.source, "tests/support/leaks.supp")
         self.environment["LSAN_OPTIONS"] = f"suppressions={leaks}:print_suppressions=0"
@@ -87,8 +89,15 @@ class Program:
             skip(f"{self.path} is not built")
 
     def words(self, arguments, ranks=None):
-        launcher = ["mpirun", "--quiet", "-n", str(ranks)] if ranks else []
-        return launcher + [self.path] + [str(a) for a in arguments]
+        """`ranks`: None without mpirun, a number, or a list of (number, program) where not all run the same build."""
+        arguments = [str(a) for a in arguments]
+        if not ranks:
+            return [self.path] + arguments
+        parts = ranks if isinstance(ranks, list) else [(ranks, self.path)]
+        words = ["mpirun", "--quiet"] + (["-H", self.hosts] if self.hosts else [])
+        for count, path in parts:
+            words += ["-n", str(count), path] + arguments + [":"]
+        return words[:-1]
 
     def start(self, *arguments, ranks=None):
         """Starts the program and returns its process; finish() waits for it."""
@@ -229,6 +238,32 @@ def classes(samples, shape, count, seed=1):
     y = random.integers(0, count, samples)
     centres = np.random.default_rng(0).normal(size=(count,) + shape)
     return (centres[y] + random.normal(size=(samples,) + shape)).astype(np.float32), y.astype(np.int32)
+
+
+@contextlib.contextmanager
+def nodes(program, count):
+    """The program on `count` nodes n1, n2, ... of support/netns.sh, for `hosts`; None where this machine cannot."""
+    script = os.path.join(program.source, "tests/support/netns.sh")
+    keeper = subprocess.Popen(["bash", "-c", f". {script}; (nodes_or_skip) || exit 77; nodes_create {count}; "
+                               "env | grep ^OMPI_MCA_; echo; read -r"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True)
+    try:
+        settings = {}
+        for line in keeper.stdout:
+            if line == "\n":
+                break
+            name, _, value = line.rstrip("\n").partition("=")
+            settings[name] = value
+        ready = keeper.poll() is None and "OMPI_MCA_plm_rsh_agent" in settings
+        spread = copy.copy(program) if ready else None
+        if spread:
+            spread.environment = dict(program.environment, **settings)
+            # What tests on one machine set is no setting for nodes.
+            spread.environment.pop("OMPI_MCA_rmaps_base_oversubscribe", None)
+        yield spread
+    finally:
+        keeper.stdin.close()
+        keeper.wait()
 
 
 @contextlib.contextmanager
