@@ -227,7 +227,10 @@ ls_status ls_checkpoint_list(const char *folder, uint64_t **steps, size_t *count
 /** Opens the one of a step, verified. LS_ERR_IO where it is damaged, or holds another step. Local. */
 ls_status ls_checkpoint_open_step(const char *folder, uint64_t step, ls_checkpoint **out) LS_MUST_USE;
 
-/** Opens a checkpoint for reading; LS_ERR_DATA where the file is none, or of a later format. Local. */
+/**
+ * Opens a checkpoint for reading, verified as a whole before. LS_ERR_IO where it is damaged, LS_ERR_DATA where the file
+ * is none, or of a later format. Local.
+ */
 ls_status ls_checkpoint_open(const char *path, ls_checkpoint **out) LS_MUST_USE;
 void ls_checkpoint_close(ls_checkpoint *checkpoint);
 

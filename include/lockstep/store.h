@@ -33,6 +33,12 @@
  *
  * The checksum of an array covers path, type, shape and bytes.
  *
+ * Behind HDF5's last byte stands the file's seal (src/store/seal.h), which says where arrays and checksums lie, so that
+ * they are compared without HDF5: its library crashes on some damaged files. ls_store_open() refuses a sealed file
+ * whose structure is damaged before HDF5 sees it, and ls_store_verify() looks at everything. Another program that
+ * changes the file by HDF5 cuts the seal off: it is then read like any HDF5 file, and verify says that there is nothing
+ * to compare it with.
+ *
  * All functions are local. Different stores, and different arrays of one, may be used by different threads; one writer
  * may be filled by several threads.
  */
@@ -105,8 +111,8 @@ typedef struct ls_array {
 } ls_array;
 
 /**
- * Opens a file for reading. Failures: LS_ERR_IO where it cannot be opened or is truncated, LS_ERR_DATA where it is no
- * HDF5 file (and what it seems to be). Yours: ls_store_close().
+ * Opens a file for reading. Failures: LS_ERR_IO where it cannot be opened, is truncated, or is sealed and its structure
+ * is damaged, LS_ERR_DATA where it is no HDF5 file (and what it seems to be). Yours: ls_store_close().
  */
 ls_status ls_store_open(const char *path, ls_store **out) LS_MUST_USE;
 void ls_store_close(ls_store *store);
@@ -209,15 +215,15 @@ typedef struct ls_store_report {
     size_t arrays;       /* that were checked */
     uint64_t bytes;      /* of the whole file */
     size_t damaged;      /* findings */
-    bool has_checksums;  /* false: not written by lockstep, nothing to compare with */
+    bool has_checksums;  /* false: no seal, so it is not as lockstep wrote it, with nothing to compare */
     uint64_t state;      /* recomputed */
     ls_text findings;    /* a line for each: "/parameters/dense_1/weight: the bytes differ from their checksum" */
 } ls_store_report;
 
 /**
- * Recomputes every checksum of a file and compares. LS_OK only where all agree; LS_ERR_IO where the file is damaged or
- * truncated, LS_ERR_DATA where it has no checksums. `report` (or NULL) starts as {0} and is filled in all cases: end
- * it with ls_store_report_free().
+ * Recomputes every checksum of a file and compares, without HDF5. LS_OK only where all agree; LS_ERR_IO where the file
+ * is damaged or truncated, LS_ERR_DATA where it has no seal. `report` (or NULL) starts as {0} and is filled in all
+ * cases: end it with ls_store_report_free().
  */
 ls_status ls_store_verify(const char *path, ls_store_report *report) LS_MUST_USE;
 void ls_store_report_free(ls_store_report *report);

@@ -22,12 +22,20 @@ static bool is_plain(const char *text) {
     return true;
 }
 
-/* What YAML would take for its own: quotes, backslashes, and all its kinds of line breaks. */
+/* What YAML would take for its own, or not take: quotes, backslashes, all its kinds of line breaks, no characters. */
 static const char *find_escape(const char *at, size_t *length) {
     static const struct {
         const char *bytes, *escape;
-    } escapes[] = {{"\"", "\\\""},      {"\\", "\\\\"},          {"\n", "\\n"},           {"\t", "\\t"},
-                   {"\xc2\x85", "\\N"}, {"\xe2\x80\xa8", "\\L"}, {"\xe2\x80\xa9", "\\P"}, {"\xef\xbb\xbf", "\\uFEFF"}};
+    } escapes[] = {{"\"", "\\\""},
+                   {"\\", "\\\\"},
+                   {"\n", "\\n"},
+                   {"\t", "\\t"},
+                   {"\xc2\x85", "\\N"},
+                   {"\xe2\x80\xa8", "\\L"},
+                   {"\xe2\x80\xa9", "\\P"},
+                   {"\xef\xbb\xbf", "\\uFEFF"},
+                   {"\xef\xbf\xbe", "\\uFFFE"},
+                   {"\xef\xbf\xbf", "\\uFFFF"}};
     for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++) {
         *length = strlen(escapes[i].bytes);
         if (strncmp(at, escapes[i].bytes, *length) == 0) return escapes[i].escape;
@@ -35,20 +43,28 @@ static const char *find_escape(const char *at, size_t *length) {
     return NULL;
 }
 
+/* A control character at `at`, or 0; those from U+0080 on are two bytes. YAML takes none of them as they are. */
+static unsigned control(const char *at, size_t *length) {
+    const unsigned char *c = (const unsigned char *)at;
+    bool wide = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+    *length = wide ? 2 : 1;
+    return wide ? c[1] : c[0] < 0x20 || c[0] == 0x7f ? c[0] : 0;
+}
+
 ls_status ls__print_text(const char *text, bool quote, ls_text *out) {
     if (!quote && is_plain(text)) return ls_text_add_bytes(out, text, strlen(text));
     LS_TRY(ls_text_add_bytes(out, "\"", 1));
     for (const char *at = text; *at;) {
-        size_t length = 0;
-        const char *escape = find_escape(at, &length);
-        unsigned char c = (unsigned char)*at;
+        size_t special, length;
+        const char *escape = find_escape(at, &special);
+        unsigned code = control(at, &length);
         if (escape)
             LS_TRY(ls_text_add(out, "%s", escape));
-        else if (c < 0x20 || c == 0x7f)
-            LS_TRY(ls_text_add(out, "\\x%02x", c));
+        else if (code)
+            LS_TRY(ls_text_add(out, "\\x%02x", code));
         else
             LS_TRY(ls_text_add_bytes(out, at, 1));
-        at += escape ? length : 1;
+        at += escape ? special : length;
     }
     return ls_text_add_bytes(out, "\"", 1);
 }

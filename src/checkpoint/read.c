@@ -77,8 +77,8 @@ static ls_status open_checkpoint(const char *path, ls_checkpoint *checkpoint) {
     return read_items(checkpoint, "/provenance");
 }
 
-ls_status ls_checkpoint_open(const char *path, ls_checkpoint **out) {
-    *out = NULL;
+/* Opens one whose bytes are known to be good: HDF5 does not survive all that a damaged file may hold. */
+static ls_status open_verified(const char *path, ls_checkpoint **out) {
     ls_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
     if (!checkpoint) return LS_FAIL(LS_ERR_MEMORY, "no memory for a checkpoint");
     ls_status status = open_checkpoint(path, checkpoint);
@@ -87,6 +87,12 @@ ls_status ls_checkpoint_open(const char *path, ls_checkpoint **out) {
     else
         ls_checkpoint_close(checkpoint);
     return status;
+}
+
+ls_status ls_checkpoint_open(const char *path, ls_checkpoint **out) {
+    *out = NULL;
+    LS_TRY(ls_store_verify(path, NULL));
+    return open_verified(path, out);
 }
 
 void ls_checkpoint_close(ls_checkpoint *checkpoint) {
@@ -144,7 +150,7 @@ ls_status ls_checkpoint_open_step(const char *folder, uint64_t step, ls_checkpoi
     ls_status damage = ls_store_verify(path, NULL), status = LS_OK;
     if (damage != LS_OK) status = LS_FAIL(LS_ERR_IO, "%s", ls_status_message(damage));
     ls_status_free(damage);
-    if (status == LS_OK) status = ls_checkpoint_open(path, out);
+    if (status == LS_OK) status = open_verified(path, out);
     if (status == LS_OK) status = check_step(*out, step);
     free(path);
     if (status == LS_OK) return LS_OK;

@@ -70,6 +70,7 @@ ls_status ls__checksum_file(int fd, const char *file, uint64_t bytes, ls__extent
     uint64_t at = 0;
     for (size_t i = 0; i < count; i++) {
         if (extents[i].bytes == 0) continue;
+        if (extents[i].offset < at) return LS_FAIL(LS_ERR_IO, "%s: damaged: arrays lie one upon another", file);
         LS_TRY(add_range(fd, file, at, extents[i].offset, own, hash, buffer));
         at = extents[i].offset + extents[i].bytes;
     }

@@ -8,6 +8,7 @@
 
 #include "lockstep/options.h"
 #include "store/io.h"
+#include "store/seal.h"
 #include "store/store.h"
 
 /* ---- a file ------------------------------------------------------------------------------------------------- */
@@ -41,7 +42,7 @@ static const char *guess(int fd, uint64_t bytes) {
     return "it looks like text; `lockstep import csv` or `import text` converts such files";
 }
 
-static ls_status open_file(const char *path, int *fd, uint64_t *bytes) {
+ls_status ls__file_open(const char *path, int *fd, uint64_t *bytes) {
     struct stat info;
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
@@ -50,6 +51,16 @@ static ls_status open_file(const char *path, int *fd, uint64_t *bytes) {
     *bytes = (uint64_t)info.st_size;
     if (!has_signature(*fd, *bytes)) return LS_FAIL(LS_ERR_DATA, "%s: not an HDF5 file: %s", path, guess(*fd, *bytes));
     return LS_OK;
+}
+
+/* A seal vouches for what HDF5 is about to parse. */
+static ls_status check_seal(const ls_store *store) {
+    ls__seal seal;
+    bool sealed;
+    ls_status status = ls__seal_read(store->fd, store->path, store->bytes, &seal, &sealed);
+    if (status == LS_OK && sealed) status = ls__seal_check(store->fd, store->path, store->bytes, &seal);
+    ls__seal_free(&seal);
+    return status;
 }
 
 static ls_status open_library(ls_store *store) {
@@ -75,7 +86,8 @@ ls_status ls_store_open(const char *path, ls_store **out) {
     store->file = H5I_INVALID_HID;
     store->path = strdup(path);
     ls_status status = store->path ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for a store");
-    if (status == LS_OK) status = open_file(path, &store->fd, &store->bytes);
+    if (status == LS_OK) status = ls__file_open(path, &store->fd, &store->bytes);
+    if (status == LS_OK) status = check_seal(store);
     if (status == LS_OK) status = open_library(store);
     if (status == LS_OK)
         *out = store;

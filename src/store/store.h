@@ -24,6 +24,9 @@ struct ls_store {
     ls__entry **entries;
 };
 
+/** Opens a file for reading and sees that it is HDF5, without HDF5. *fd is -1 or yours to close, also on failure. */
+ls_status ls__file_open(const char *path, int *fd, uint64_t *bytes) LS_MUST_USE;
+
 /** Fills an entry from its open dataset; what cannot be read gets a refusal. Between enter and leave. */
 void ls__array_describe(ls__entry *entry, uint64_t file_bytes);
 

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/io.h"
 #include "store/library.h"
+#include "store/seal.h"
 #include "store/writer.h"
 
 /* Arrays of a page and more begin at a page, so that they can be mapped and read as what they are. */
@@ -286,20 +288,54 @@ static ls_status check_layout(ls_store_writer *writer) {
     return worded;
 }
 
+/* Composes the seal, which says where HDF5 laid everything, for a file that HDF5 ended at `begin`. */
+static ls_status compose_seal(const ls_store_writer *writer, uint64_t begin, ls_text *text) {
+    const ls_array *lines = &writer->slots[writer->count + LS__SLOT_LINES].array;
+    const ls__seal places = {.datasets = lines->offset,
+                             .datasets_bytes = lines->bytes,
+                             .state = writer->slots[writer->count + LS__SLOT_STATE].array.offset,
+                             .file = writer->slots[writer->count + LS__SLOT_FILE].array.offset,
+                             .begin = begin};
+    for (size_t i = 0; i < writer->count; i++) LS_TRY(ls__seal_add(text, &writer->slots[writer->sorted[i]].array));
+    return ls__seal_end(text, &places);
+}
+
+/* Reserves the file's space and puts the seal behind what HDF5 made. */
+static ls_status write_seal(ls_store_writer *writer, uint64_t begin, const ls_text *text, void *again) {
+    writer->bytes = begin + text->length;
+    /* Not posix_fallocate, which would write every page where the file system cannot reserve. */
+    if (fallocate(writer->fd, 0, 0, (off_t)writer->bytes) != 0 && errno != EOPNOTSUPP && errno != ENOSYS &&
+        errno != EINTR)
+        return LS_FAIL(LS_ERR_IO, "%s: no space for %ju bytes: %s", writer->temporary, (uintmax_t)writer->bytes,
+                       strerror(errno));
+    LS_TRY(ls__write_at(writer->fd, writer->temporary, begin, text->bytes, text->length));
+    LS_TRY(ls__read_at(writer->fd, writer->temporary, begin, again, text->length));
+    if (memcmp(again, text->bytes, text->length) == 0) return LS_OK;
+    return LS_FAIL(LS_ERR_IO, "%s: what was just written does not read back: the disk or its memory fails",
+                   writer->temporary);
+}
+
+static ls_status add_seal(ls_store_writer *writer) {
+    struct stat info;
+    if (fstat(writer->fd, &info) != 0)
+        return LS_FAIL(LS_ERR_IO, "%s: cannot be examined: %s", writer->temporary, strerror(errno));
+    ls_text text = {0};
+    void *again = NULL;
+    ls_status status = compose_seal(writer, (uint64_t)info.st_size, &text);
+    if (status == LS_OK) status = ls_block_create(text.length, 1, "the seal of a file", &again);
+    if (status == LS_OK) status = write_seal(writer, (uint64_t)info.st_size, &text, again);
+    ls_block_destroy(again);
+    ls_text_free(&text);
+    return status;
+}
+
 ls_status ls_store_seal(ls_store_writer *writer) {
     assert(writer->stage == LS__LAYING_OUT);
     LS_TRY(sort_slots(writer));
     LS_TRY(lay_out_checksums(writer));
     LS_TRY(close_library(writer));
     LS_TRY(check_layout(writer));
-    struct stat info;
-    if (fstat(writer->fd, &info) != 0)
-        return LS_FAIL(LS_ERR_IO, "%s: cannot be examined: %s", writer->temporary, strerror(errno));
-    writer->bytes = (uint64_t)info.st_size;
-    /* Not posix_fallocate, which would write every page where the file system cannot reserve. */
-    if (fallocate(writer->fd, 0, 0, info.st_size) != 0 && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR)
-        return LS_FAIL(LS_ERR_IO, "%s: no space for %ju bytes: %s", writer->temporary, (uintmax_t)writer->bytes,
-                       strerror(errno));
+    LS_TRY(add_seal(writer));
     writer->stage = LS__FILLING;
     return LS_OK;
 }

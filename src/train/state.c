@@ -337,7 +337,6 @@ static ls_status may_continue(void *context, const ls_checkpoint *checkpoint) {
 }
 
 static ls_status open_file(candidate *c, ls_checkpoint **out) {
-    LS_TRY(ls_store_verify(c->request->resume_file, NULL));
     LS_TRY(ls_checkpoint_open(c->request->resume_file, out));
     return may_continue(c, *out);
 }
@@ -402,8 +401,7 @@ static ls_status open_best(ls_trainer *t, ls_checkpoint **out) {
     uint64_t step = 0;
     snprintf(path, sizeof path, "%s/checkpoints/best.h5", t->experiment->run.dir);
     *out = NULL;
-    ls_status status = ls_store_verify(path, NULL);
-    if (status == LS_OK) status = ls_checkpoint_open(path, out);
+    ls_status status = ls_checkpoint_open(path, out);
     if (status == LS_OK) status = ls_items_get_count(ls_checkpoint_items(*out), "/state/step", &step);
     if (status == LS_OK && step == t->state.best_step) return LS_OK;
     ls_checkpoint_close(*out);

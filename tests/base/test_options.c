@@ -475,6 +475,7 @@ static void texts_print_so_that_they_stay_texts(void **state) {
         {"a\"b\\c\n\x01", "\"a\\\"b\\\\c\\n\\x01\""},
         {"\xc3\xa4", "\"\xc3\xa4\""},
         {"x\xe2\x80\xa8y", "\"x\\Ly\""},
+        {"\xc2\x9ex\xef\xbf\xbf", "\"\\x9ex\\uFFFF\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ls_text out = {0};

@@ -245,15 +245,15 @@ static double draw_real(uint64_t seed, uint32_t *next) {
 
 /* A text of all kinds of characters that YAML treats in its own way. */
 static const char *draw_text(uint64_t seed, uint32_t *next, ls_pool *pool) {
-    static const char *const pieces[] = {"a",    "Z",  "0",        "-",
-                                         " ",    ":",  "#",        "\"",
-                                         "'",    "\\", "\n",       "\t",
-                                         "{",    "]",  ",",        "&",
-                                         "*",    "!",  "|",        ">",
-                                         "%",    "@",  "\xc3\xa4", "\xe2\x80\xa8",
-                                         "true", "~",  "\x01",     "\xf0\x9f\x98\x80",
-                                         ".",    "/",  "\xc2\x85", "\xef\xbb\xbf",
-                                         "\r"};
+    static const char *const pieces[] = {"a",    "Z",    "0",        "-",
+                                         " ",    ":",    "#",        "\"",
+                                         "'",    "\\",   "\n",       "\t",
+                                         "{",    "]",    ",",        "&",
+                                         "*",    "!",    "|",        ">",
+                                         "%",    "@",    "\xc3\xa4", "\xe2\x80\xa8",
+                                         "true", "~",    "\x01",     "\xf0\x9f\x98\x80",
+                                         ".",    "/",    "\xc2\x85", "\xef\xbb\xbf",
+                                         "\r",   "\x7f", "\xc2\x9e", "\xef\xbf\xbe"};
     ls_text text = {0};
     const char *copy = NULL;
     size_t length = draw(seed, next, 8);
