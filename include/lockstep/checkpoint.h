@@ -122,7 +122,7 @@ bool ls_checkpoint_due(const ls_checkpoint_options *options, ls_checkpoint_posit
  * run.lock of a run's folder: "generation host pid job" of who wrote last. Each start raises the generation; a commit
  * asks whether it is still its own just before the rename, so that a forgotten writer of an earlier start changes
  * nothing. A start is refused (LS_ERR_IO) while the holder lives: by a lock on the file, or, where the file system has
- * no locks, by a status.json younger than 10 s.
+ * no locks, by a status.json younger than 10 s, unless the holder has left in order (its pid is then 0).
  */
 typedef struct ls_run_lock ls_run_lock;
 

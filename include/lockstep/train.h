@@ -189,6 +189,8 @@ ls_status ls_trainer_run(ls_trainer *trainer, const ls_run_request *request, ls_
  * ls_trainer_run(), of whose request it takes `compare`. Collective.
  *
  * What timing decided is not repeated: saves that a signal asked for, and how the run ended.
+ * After an early stop the newest checkpoint holds the best parameters, and of its own last steps nothing is left: the
+ * one before it is compared, and the line says so.
  */
 ls_status ls_trainer_verify_resume(ls_trainer *trainer, const ls_run_request *request, uint64_t steps,
                                    ls_text *out) LS_MUST_USE;

@@ -19,7 +19,7 @@ struct ls_run_lock {
     uint64_t generation;
 };
 
-/* What a lock file says. generation 0: nothing yet. */
+/* What a lock file says. generation 0: nothing yet; pid 0: the last one has left. */
 typedef struct holder {
     uint64_t generation;
     long pid;
@@ -45,11 +45,14 @@ static ls_status in_use(const char *path, const holder *by) {
                    path, by->pid, by->host[0] ? by->host : "this host", by->job[0] ? ", job " : "", by->job);
 }
 
-static bool is_alive(const char *folder) {
+/* Both times are the file server's, whose clock need not be this host's. */
+static bool is_alive(const char *folder, int lock_file) {
     char path[4096];
-    struct stat info;
+    struct stat told, lock;
     snprintf(path, sizeof path, "%s/status.json", folder);
-    return stat(path, &info) == 0 && time(NULL) - info.st_mtime < YOUNG;
+    if (stat(path, &told) != 0) return false;
+    bool touched = futimens(lock_file, NULL) == 0 && fstat(lock_file, &lock) == 0;
+    return (touched ? lock.st_mtime : time(NULL)) - told.st_mtime < YOUNG;
 }
 
 /* Takes the lock, or finds that the holder lives. A lock of the open file, which no other close() gives back. */
@@ -59,17 +62,17 @@ static ls_status take(const char *folder, ls_run_lock *lock) {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     bool locked = fcntl(lock->fd, F_OFD_SETLK, &whole) == 0;
     if (!locked && (errno == EAGAIN || errno == EACCES)) return in_use(lock->path, &before);
-    if (!locked && is_alive(folder)) return in_use(lock->path, &before);
+    if (!locked && before.pid != 0 && is_alive(folder, lock->fd)) return in_use(lock->path, &before);
     LS_TRY(read_holder(lock->path, lock->fd, &before));
     lock->generation = before.generation + 1;
     return LS_OK;
 }
 
-static ls_status sign(ls_run_lock *lock, const char *job) {
+static ls_status sign(const ls_run_lock *lock, pid_t pid, const char *job) {
     char text[512], host[65] = "";
     gethostname(host, sizeof host - 1);
     int length = snprintf(text, sizeof text, "%" PRIu64 " %s %ld %.128s\n", lock->generation,
-                          host[0] ? host : "unknown", (long)getpid(), job);
+                          host[0] ? host : "unknown", (long)pid, job);
     if (pwrite(lock->fd, text, (size_t)length, 0) != length || ftruncate(lock->fd, length) != 0 || fsync(lock->fd) != 0)
         return LS_FAIL(LS_ERR_IO, "%s: cannot write: %s", lock->path, strerror(errno));
     return LS_OK;
@@ -83,7 +86,7 @@ static ls_status acquire(const char *folder, const char *job, ls_run_lock *lock)
     lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (lock->fd < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot open: %s", lock->path, strerror(errno));
     LS_TRY(take(folder, lock));
-    return sign(lock, job);
+    return sign(lock, getpid(), job);
 }
 
 ls_status ls_run_lock_create(const char *folder, const char *job, ls_run_lock **out) {
@@ -97,13 +100,6 @@ ls_status ls_run_lock_create(const char *folder, const char *job, ls_run_lock **
     else
         ls_run_lock_destroy(lock);
     return status;
-}
-
-void ls_run_lock_destroy(ls_run_lock *lock) {
-    if (!lock) return;
-    if (lock->fd >= 0) close(lock->fd);
-    free(lock->path);
-    free(lock);
 }
 
 uint64_t ls_run_lock_generation(const ls_run_lock *lock) {
@@ -122,4 +118,19 @@ ls_status ls_run_lock_check(const ls_run_lock *lock) {
     if (now.generation <= lock->generation) return LS_OK;
     return LS_FAIL(LS_ERR_RUNTIME, "%s: process %ld on %s has taken over this run: nothing more is written here",
                    lock->path, now.pid, now.host);
+}
+
+/* Where there are no locks, only this tells the next start that it need not wait. */
+static void sign_off(const ls_run_lock *lock) {
+    ls_status status = ls_run_lock_check(lock);
+    if (status == LS_OK) status = sign(lock, 0, "");
+    ls_status_free(status);
+}
+
+void ls_run_lock_destroy(ls_run_lock *lock) {
+    if (!lock) return;
+    if (lock->generation > 0) sign_off(lock);
+    if (lock->fd >= 0) close(lock->fd);
+    free(lock->path);
+    free(lock);
 }

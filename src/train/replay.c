@@ -13,9 +13,10 @@
 
 /* What is repeated, and where its outcome lies. */
 typedef struct replay {
-    ls_checkpoint *newest, *base; /* rank 0 */
-    uint64_t first, last;         /* steps of both */
-    char folder[256];             /* of the scratch checkpoint; "": none yet */
+    ls_checkpoint *target, *base;   /* rank 0 */
+    uint64_t first, last;           /* steps of base and target */
+    uint64_t left_out, left_out_by; /* a newest checkpoint that is no target, and whose parameters it holds; 0: none */
+    char folder[256];               /* of the scratch checkpoint; "": none yet */
 } replay;
 
 /* ---- which checkpoints ------------------------------------------------------------------------------------------- */
@@ -36,16 +37,62 @@ static ls_status find_base(const ls_trainer *t, replay *r, const uint64_t *steps
                    folder, r->last);
 }
 
+static ls_status read_end(const ls_checkpoint *checkpoint, bool *ended, bool *early) {
+    char *reason = NULL;
+    LS_TRY(ls_items_get_text(ls_checkpoint_items(checkpoint), "/state/ended_by", &reason));
+    *ended = reason[0] != '\0';
+    *early = strncmp(reason, "early", 5) == 0;
+    free(reason);
+    return LS_OK;
+}
+
+/* Rank 0: did early stopping put the best parameters in the place of the last? */
+static ls_status holds_best(const ls_trainer *t, const replay *r, uint64_t *best, bool *out) {
+    bool ended = false;
+    LS_TRY(read_end(r->target, &ended, out));
+    LS_TRY(ls_items_get_count(ls_checkpoint_items(r->target), "/state/best_step", best));
+    *out = *out && t->experiment->stop.early.restore && *best != r->last;
+    return LS_OK;
+}
+
+/*
+ * Rank 0: passes over the newest checkpoint, whose last steps nothing is left of, to one in the course of the run.
+ * `older` is its place in the list, and moves on.
+ */
+static ls_status pass_over(const ls_trainer *t, replay *r, uint64_t best, const uint64_t *steps, size_t count,
+                           size_t *older) {
+    const char *folder = t->experiment->run.dir;
+    r->left_out = r->last;
+    r->left_out_by = best;
+    for (bool ended = true, early; ended && *older < count; ++*older) {
+        ls_checkpoint_close(r->target);
+        r->target = NULL;
+        ls_status status = ls_checkpoint_open_step(folder, steps[*older], &r->target);
+        if (status == LS_OK) status = read_end(r->target, &ended, &early);
+        if (status == LS_OK && !ended) r->last = steps[*older];
+        ls_status_free(status);
+    }
+    if (r->last != r->left_out) return LS_OK;
+    return LS_FAIL(LS_ERR_DATA,
+                   "%s: the checkpoint of step %" PRIu64 " holds the best parameters, of step %" PRIu64
+                   ", since the run stopped early; there is no other one to compare with: raise checkpoint.keep",
+                   folder, r->left_out, best);
+}
+
 static ls_status find_both(ls_trainer *t, const ls_run_request *request, uint64_t wanted, replay *r) {
-    uint64_t *steps = NULL;
+    uint64_t *steps = NULL, best = 0;
     size_t count = 0, older = 0;
-    LS_TRY(ls__find_newest(t, request, &r->newest));
-    if (!r->newest)
+    bool replaced = false;
+    LS_TRY(ls__find_newest(t, request, &r->target));
+    if (!r->target)
         return LS_FAIL(LS_ERR_DATA, "run.dir: %s holds no checkpoint to compare with", t->experiment->run.dir);
-    LS_TRY(ls_items_get_count(ls_checkpoint_items(r->newest), "/state/step", &r->last));
+    LS_TRY(ls_items_get_count(ls_checkpoint_items(r->target), "/state/step", &r->last));
+    LS_TRY(holds_best(t, r, &best, &replaced));
     LS_TRY(ls_checkpoint_list(t->experiment->run.dir, &steps, &count));
     while (older < count && steps[older] >= r->last) older++;
-    ls_status status = find_base(t, r, steps + older, count - older, r->last > wanted ? r->last - wanted : 0);
+    ls_status status = replaced ? pass_over(t, r, best, steps, count, &older) : LS_OK;
+    if (status == LS_OK)
+        status = find_base(t, r, steps + older, count - older, r->last > wanted ? r->last - wanted : 0);
     free(steps);
     return status;
 }
@@ -71,7 +118,7 @@ static void end(ls_trainer *t, replay *r) {
     ls_saver_destroy(t->saver);
     t->saver = NULL;
     if (ls_comm_first(t->comm) && r->folder[0]) nftw(r->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-    ls_checkpoint_close(r->newest);
+    ls_checkpoint_close(r->target);
     ls_checkpoint_close(r->base);
 }
 
@@ -98,7 +145,6 @@ static ls_status repeat(ls_trainer *t, const replay *r) {
         }
         LS_TRY(ls__hooks_step(t));
     }
-    if (ls__ended_early(t)) LS_TRY(ls__restore_best(t));
     LS_TRY(ls__trainer_save(t, false));
     LS_TRY(ls__saver_wait(t));
     ls_status saved = t->last_save;
@@ -113,7 +159,7 @@ static ls_status compare(const replay *r, uint64_t wanted, ls_text *out) {
     ls_checkpoint *again = NULL;
     ls_checkpoint_difference found = {0};
     LS_TRY(ls_checkpoint_open_step(r->folder, r->last, &again));
-    ls_status status = ls_checkpoint_diff_state(r->newest, again, &found);
+    ls_status status = ls_checkpoint_diff_state(r->target, again, &found);
     if (status == LS_OK && found.differing > 0)
         status = LS_FAIL(
             LS_ERR_RUNTIME,
@@ -125,6 +171,11 @@ static ls_status compare(const replay *r, uint64_t wanted, ls_text *out) {
                         r->first, r->last, found.arrays);
     if (status == LS_OK && r->last - r->first != wanted)
         status = ls_text_add(out, " (%" PRIu64 " steps: the nearest checkpoint that is kept)", r->last - r->first);
+    if (status == LS_OK && r->left_out)
+        status = ls_text_add(out,
+                             "; the newest checkpoint, of step %" PRIu64 ", is left out: the run stopped early, and it "
+                             "holds the best parameters, of step %" PRIu64,
+                             r->left_out, r->left_out_by);
     ls_text_free(&found.lines);
     ls_checkpoint_close(again);
     return status;

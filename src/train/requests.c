@@ -38,7 +38,9 @@ uint64_t ls__requests(ls_trainer *t) {
 }
 
 void ls__trainer_stop(ls_trainer *t, bool resumable, const char *reason) {
-    if (t->stopping) return;
+    /* Who is asked to stop at the very step at which the run is over must not go past it when started again. */
+    bool over = !resumable && t->interrupted && !t->no_save;
+    if (t->stopping && !over) return;
     t->stopping = true;
     t->interrupted = resumable;
     snprintf(t->stop_reason, sizeof t->stop_reason, "%s", reason);

@@ -101,7 +101,10 @@ class Program:
 
     def start(self, *arguments, ranks=None):
         """Starts the program and returns its process; finish() waits for it."""
-        words = self.words(arguments, ranks)
+        return self.start_words(*self.words(arguments, ranks), ranks=ranks)
+
+    def start_words(self, *words, ranks=1):
+        """The same for any command, such as the supervisor."""
         environment = dict(self.environment)
         if ranks:
             # Open MPI's threads may end while leaks are looked for, which ends the looking. The rank tests look for them.
@@ -138,6 +141,16 @@ class Program:
         """`lockstep train`, with settings as KEY=VALUE."""
         overrides = [f"--set={s}" for s in (f"run.dir={directory}",) + settings]
         return self.run("train", config, "--progress=none", *overrides, *options, ranks=ranks, code=code)
+
+    def ranks(self):
+        """The processes of the program that run in this test's folder, whoever started them: ours, and nobody else's."""
+        found = []
+        for entry in os.listdir("/proc"):
+            with contextlib.suppress(OSError):
+                if entry.isdigit() and os.readlink(f"/proc/{entry}/cwd") == self.folder:
+                    if os.readlink(f"/proc/{entry}/exe") == self.path:
+                        found.append(int(entry))
+        return sorted(found)
 
     def state(self, directory, name="latest"):
         """The checksum of all that defines the run; fails where the checkpoint is damaged."""
@@ -180,6 +193,30 @@ def claim_same_events(a, b, who):
     for first, second in zip(a, b):
         claim(first == second, f"metrics.jsonl of {who} differ", first, second)
     claim(len(a) == len(b), f"metrics.jsonl of {who} hold {len(a)} and {len(b)} events")
+
+
+def step_of(program, directory):
+    """The step of a run's newest checkpoint, 0 where there is none."""
+    path = program.inside(checkpoint(directory))
+    if not os.path.exists(path):
+        return 0
+    with h5py.File(path) as file:
+        return int(file["state/step"][()])
+
+
+def claim_ledger(program, directory, steps):
+    """ledger.jsonl has each step once, and each sample once in an epoch. Gives the number of whole epochs."""
+    used, samples, last = {}, set(), 0
+    with open(program.inside(directory, "ledger.jsonl")) as file:
+        for last, line in enumerate(map(json.loads, file), 1):
+            claim(line["step"] == last, f"the ledger lacks step {last}, or repeats one", line["step"])
+            used.setdefault(line["epoch"], []).extend(line["samples"])
+    claim(last == steps, f"the ledger ends at step {last}, not {steps}")
+    for epoch, drawn in used.items():
+        samples = samples or set(drawn)
+        claim(len(drawn) == len(set(drawn)), f"epoch {epoch} uses a sample twice")
+        claim(set(drawn) == samples or (epoch == max(used) and set(drawn) < samples), f"epoch {epoch} lacks samples")
+    return len(used) - 1
 
 
 def arrays(path):

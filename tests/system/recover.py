@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+from disk import empty, fill, small_disk  # noqa: E402
 from program import checkpoint, claim, classes, main, say, wait_for, write_group  # noqa: E402
 
 SAMPLES, BATCH, STEPS = 200, 24, 9  # the last batch of an epoch is short
@@ -112,6 +113,41 @@ def verify_resume_finds(program):
     say("--verify-resume names the first parameter that differs, with exit code 1")
 
 
+def verify_resume_early(program):
+    """After an early stop the newest checkpoint holds the best parameters: it would be compared with itself."""
+    settings = ("stop.epochs=40", "stop.early.patience=1", "optimizer.adam.learning_rate=0.3")
+    program.train("config.yaml", "early", *settings)
+    with h5py.File(program.inside(checkpoint("early"))) as file:
+        last, best = int(file["state/step"][()]), int(file["state/best_step"][()])
+    claim(best < last < 40 * STEPS, f"the run does not stop early: step {last}, best {best}")
+    arguments = ["train", "config.yaml", "--set=run.dir=early", *(f"--set={s}" for s in settings)]
+    result = program.run(*arguments, f"--verify-resume={STEPS}")
+    claim(f"the steps from {last - 2 * STEPS} to {last - STEPS} repeat bit by bit" in result.out and
+          f"of step {last}, is left out" in result.out and f"of step {best}" in result.out,
+          "what is compared, and what not, is not said", result)
+    for name in os.listdir(program.inside("early/checkpoints")):
+        if name.startswith("step-") and int(name[5:14]) not in (last, best):
+            os.remove(program.inside("early/checkpoints", name))
+    result = program.run(*arguments, "--verify-resume=1", code=2)
+    claim("raise checkpoint.keep" in result.err, "that nothing can be compared is not said", result)
+
+    # Killed before that checkpoint is made, the run has not ended yet.
+    program.train("config.yaml", "twice", *settings)
+    os.remove(program.inside("twice/checkpoints", f"step-{last:09d}.h5"))
+    program.train("config.yaml", "twice", *settings, ranks=3)
+    program.same_run("early", "twice")
+    say("--verify-resume after an early stop compares steps that it has, and says what it leaves out")
+
+
+def asked_at_the_end(program):
+    """Asked to stop at the very step at which a condition of its own ends the run: it is over, and does not go past it."""
+    settings = (f"batch={SAMPLES}", "stop.metric=valid.loss < 1000")
+    program.train("config.yaml", "asked", *settings, options=("--max-time=1s",))  # that is: at its first step
+    program.train("config.yaml", "asked", *settings)
+    claim([e["step"] for e in program.events("asked") if e["event"] == "step"] == [1], "the run goes past its end")
+    say("asked to stop at the step at which it is over, a run is over")
+
+
 # ---- numbers that go bad
 
 BAD = """
@@ -186,36 +222,6 @@ def vanished(program):
     claim("the next try is at step" in lines[0], "it is not said when the next try is", lines)
     program.run("verify", checkpoint("vanished"))
     say("a folder of checkpoints that vanishes: one warning, made anew")
-
-
-@contextlib.contextmanager
-def small_disk(folder, size="2M"):
-    """A file system of that size where the tester may mount one; else the part is left out."""
-    os.makedirs(folder)
-    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder]
-    mounted = subprocess.run(words, capture_output=True).returncode == 0
-    if not mounted:
-        say("not tested: disks that fill up or turn read-only (no file system can be mounted here)")
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", "-l", folder], capture_output=True)
-
-
-def fill(folder):
-    """At once, so that what a run writes meanwhile does not matter; again for what it deletes later."""
-    with open(os.path.join(folder, "filler"), "ab") as file:
-        free, end = os.statvfs(folder), file.tell()
-        for size in (free.f_bavail * free.f_frsize // 2, 1 << 20, 4096):
-            with contextlib.suppress(OSError):
-                while True:
-                    os.posix_fallocate(file.fileno(), end, size)
-                    end += size
-
-
-def empty(folder):
-    os.remove(os.path.join(folder, "filler"))
 
 
 def harmed(harm, folder, holds):
@@ -333,5 +339,5 @@ def prepare(program):
     claim_each_sample_once(ledger(program, "alone"), 4)
 
 
-main(prepare, ledger_across_restarts, verify_resume, verify_resume_finds, bad_batches, skipped, vanished, saves_fail,
-     lines_wait)
+main(prepare, ledger_across_restarts, verify_resume, verify_resume_finds, verify_resume_early, asked_at_the_end,
+     bad_batches, skipped, vanished, saves_fail, lines_wait)

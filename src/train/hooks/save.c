@@ -63,6 +63,8 @@ static ls_status step(ls_trainer *t, void *state) {
     bool best = is_best(t, last);
     if (t->replaying) return pass_over(t);
     if (!best && !last && !t->save_wanted) return LS_OK;
+    /* The end makes one with the best parameters. Killed before that, the run has not ended, and comes here again. */
+    if (ls__ended_early(t)) return LS_OK;
     /* A large state that is still on its way to disk is not waited for, unless this one cannot wait. */
     bool busy = (t->flags & LS_FLAG_SAVER_BUSY) || t->started_save;
     t->started_save = false;
