@@ -120,7 +120,7 @@ static void conv_forward_panel(const conv_work *v, size_t sample, size_t g, size
         p.row_at = v->pixel_at + pixel;
         p.t = (tile){.b_step = width, .start = bias, .c = sums, .c_step = width};
         for (size_t k = 0; k < taps; k += K_BLOCK) {
-            p.t.k = smaller(K_BLOCK, taps - k);
+            p.chain.k = smaller(K_BLOCK, taps - k);
             p.t.at = v->tap_at + k;
             p.t.b = v->weight + g * ls__group_size(w) + first * taps + k * width;
             multiply_panel(&p);
@@ -278,7 +278,7 @@ static void conv_data_panel(const conv_work *v, const phase *s, size_t g, size_t
         p.row_at = s->pixel_at + pixel;
         p.t = (tile){.b_step = width, .start = zero_row, .c = sums, .c_step = width};
         for (size_t k = 0; k < s->taps || k == 0; k += K_BLOCK) {
-            p.t.k = smaller(K_BLOCK, s->taps - k);
+            p.chain.k = smaller(K_BLOCK, s->taps - k);
             p.t.at = s->tap_at + k;
             p.t.b = v->packed + g * group + s->weight_offset + first * s->taps + k * width;
             multiply_panel(&p);
@@ -394,7 +394,7 @@ static unit unit_at(const ls_window *w, size_t number) {
  * the top of the stack; the last pixels of a micro-batch join the nodes that wait, and those of a block of
  * micro-batches leave the result in the gradient.
  */
-static void sum_taps(const conv_work *v, const unit *u, size_t s, size_t pixel, const tile *block, size_t first,
+static void sum_taps(const conv_work *v, const unit *u, size_t s, size_t pixel, const product *block, size_t first,
                      size_t rows, bool bias) {
     static const float one = 1;
     const ls_window *w = v->window;
@@ -403,18 +403,19 @@ static void sum_taps(const conv_work *v, const unit *u, size_t s, size_t pixel, 
     float *top = v->stack + v->depth * node + at;
     const float *x = v->border.copy ? v->bordered : v->x + v->first_sample * w->channels * plane;
     bool opens = v->opens && s == 0 && pixel == 0;
-    bool closes = v->closes && s + 1 == v->samples && pixel + block->k == out_pixels(w);
-    product p = {.t = *block, .rows = rows, .width = u->width};
+    bool closes = v->closes && s + 1 == v->samples && pixel + block->chain.k == out_pixels(w);
+    product p = *block;
+    p.rows = rows;
     p.a = bias ? &one : x + (s * w->channels + u->group * ls__group_channels(w)) * plane;
     p.row_at = bias ? NULL : v->tap_at + first;
-    p.t.at = bias ? NULL : block->at;
+    if (bias) p.t.at = NULL;
     p.t.start = opens ? zero_row : top;
     p.t.start_step = opens ? 0 : u->width;
     p.t.c = top;
     p.t.c_step = u->width;
     if (closes) {
-        p.t.joins = v->joins;
-        p.t.waiting = top - (v->joins ? node : 0);
+        p.chain.joins = v->joins;
+        p.t.waiting = top;
         p.t.waiting_step = node;
         p.t.waiting_row = u->width;
         p.t.c = v->ends_block && !bias ? v->dw.base + v->block * v->dw.stride + at : top - v->joins * node;
@@ -429,8 +430,9 @@ static void sum_unit(const conv_work *v, const unit *u, size_t part, size_t part
     size_t step = pixels > 2 * K_BLOCK ? K_BLOCK : pixels; /* sums go in and out of registers once a block */
     for (size_t s = 0; s < v->samples; s++)
         for (size_t pixel = 0; pixel < pixels; pixel += step) {
-            tile block = {.k = smaller(step, pixels - pixel), .at = v->pixel_at + pixel, .b_step = u->width};
-            block.b = v->packed + s * padded * pixels + u->packed + pixel * u->width;
+            product block = {.width = u->width, .chain.k = smaller(step, pixels - pixel)};
+            block.t = (tile){.at = v->pixel_at + pixel, .b_step = u->width};
+            block.t.b = v->packed + s * padded * pixels + u->packed + pixel * u->width;
             if (first < end) sum_taps(v, u, s, pixel, &block, first, end - first, false);
             if (part == 0 && v->db.base) sum_taps(v, u, s, pixel, &block, 0, 1, true);
         }

@@ -26,6 +26,7 @@ typedef struct dense_work {
     float *y, *dx;
     ls_gradient dw, db;
     bool stream;    /* dW is large and aligned */
+    chain *chains;  /* dW: of every micro-batch */
     float *packed;  /* dz, by panels or transposed */
     float *private; /* one piece a part, */
     size_t private_size;
@@ -68,7 +69,7 @@ static void forward_panel(const dense_work *d, size_t first_out, size_t first_ro
     p.t = (tile){.step = 1, .b_step = width, .start = scratch, .c = sums, .c_step = width};
     for (size_t k = 0; k < d->in; k += K_BLOCK) {
         p.a = d->x + first_row * d->in + k;
-        p.t.k = smaller(K_BLOCK, d->in - k);
+        p.chain.k = smaller(K_BLOCK, d->in - k);
         p.t.b = d->weight + first_out * d->in + k * width;
         multiply_panel(&p);
         p.t.start = sums;
@@ -143,9 +144,9 @@ static void backward_data_chunk(const dense_work *d, size_t first, size_t count,
         for (size_t q = 0; q < sample_panels(d->rows); q++) {
             size_t width = sample_width(d->rows, q);
             float *c = sums + q * SAMPLE_PANEL * count;
-            product p = {.rows = count, .width = width, .a_row = panel};
+            product p = {.rows = count, .width = width, .a_row = panel, .chain.k = smaller(LS_PANEL, d->out - o)};
             p.a = d->weight + o * d->in + first * panel;
-            p.t = (tile){.k = smaller(LS_PANEL, d->out - o), .step = 1, .b_step = width, .c = c, .c_step = width};
+            p.t = (tile){.step = 1, .b_step = width, .c = c, .c_step = width};
             p.t.b = d->packed + q * SAMPLE_PANEL * d->out + o * width;
             p.t.start = o ? c : zero_row;
             p.t.start_step = o ? width : 0;
@@ -181,9 +182,10 @@ static void dense_backward_data(ls_team *team, const ls_microbatches *micro, siz
     ls_team_run(team, parts_for(team, d.rows * out * in / PRODUCTS_AN_ELEMENT), backward_data_work, &d);
 }
 
-/* ---- dW = dz^T x, db: the tree of a tile is kept on a stack in L1 ---- */
+/* ---- dW = dz^T x, db: a micro-batch is a chain, and the tree of a tile is kept on a stack in L1 ---- */
 
 static void plan_backward_weight(carver *c, const ls_team *team, size_t rows, size_t micros, dense_work *d) {
+    d->chains = carve(c, micros, sizeof *d->chains);
     d->packed = carve(c, rows * ls_round_up(d->out, LS_LANES), sizeof(float));
     d->private_size = rows * IN_CHUNK + ls_microbatches_depth(micros) * MOST_ROWS * LS_PANEL;
     d->private = carve(c, d->private_size * ls_team_size(team), sizeof(float));
@@ -202,34 +204,30 @@ static void pack_panels(const dense_work *d) {
     }
 }
 
-/*
- * One tile of a gradient through all blocks and micro-batches. Of `t` row[], b and the steps are set for row 0 of the
- * batch, c for block 0. A finished node waits on the stack for its sibling; the last micro-batch of a block joins all.
- */
-static void sum_tile(tile t, const ls_microbatches *micro, size_t rows, size_t vectors, size_t block_step,
-                     float *stack) {
-    const tile origin = t;
-    const size_t node = MOST_ROWS * LS_PANEL;
-    t.start = zero_row;
-    t.waiting_step = node;
-    t.waiting_row = LS_PANEL;
+/* The tree of each block: what a micro-batch completes joins it, and the last one joins all that waits. */
+static void fill_chains(const ls_microbatches *micro, chain *chains) {
     for (size_t b = 0; b < micro->blocks; b++) {
-        size_t depth = 0, first = micro->block[b], end = micro->block[b + 1];
+        size_t waiting = 0, first = micro->block[b], end = micro->block[b + 1];
         for (size_t m = first; m < end; m++) {
-            size_t at = micro->row[m];
-            for (size_t i = 0; i < rows; i++) t.row[i] = origin.row[i] + at * origin.step;
-            t.b = origin.b + at * origin.b_step;
-            t.k = micro->row[m + 1] - at;
-            t.joins = m + 1 == end ? depth : ls_microbatches_joins(m - first);
-            t.waiting = stack + depth * node - node * (depth > 0);
-            depth -= t.joins;
-            t.c = m + 1 == end ? origin.c + b * block_step : stack + depth * node;
-            t.c_step = m + 1 == end ? origin.c_step : LS_PANEL;
-            t.stream = m + 1 == end && origin.stream;
-            run_tile(&t, rows, vectors);
-            depth++;
+            size_t joins = m + 1 == end ? waiting : ls_microbatches_joins(m - first);
+            chains[m] = (chain){micro->row[m + 1] - micro->row[m], joins};
+            waiting += 1 - joins;
         }
     }
+}
+
+/* One tile of the gradient of block b. Of `t` row[] and b are set for row 0 of the batch. */
+static void sum_tile(const dense_work *d, size_t b, tile t, size_t rows, size_t vectors, float *stack) {
+    size_t first = d->micro->block[b], at = d->micro->row[first];
+    for (size_t i = 0; i < rows; i++) t.row[i] += at * t.step;
+    t.b += at * t.b_step;
+    t.chains = d->chains + first;
+    t.count = d->micro->block[b + 1] - first;
+    t.start = zero_row;
+    t.waiting = stack;
+    t.waiting_row = vectors * VEC;
+    t.waiting_step = rows * t.waiting_row;
+    run_tile(&t, rows, vectors);
 }
 
 /* dW of inputs first .. first + count - 1 and one panel of outputs; `packed` is x (row, inputs of the chunk). */
@@ -244,7 +242,7 @@ static void backward_weight_panel(const dense_work *d, size_t first, size_t coun
             for (size_t r = 0; r < rows; r++) t.row[r] = packed + i + r;
             t.c = d->dw.base + out * d->in + (first + i) * width + column;
             t.stream = d->stream;
-            sum_tile(t, d->micro, rows, vectors, d->dw.stride, stack);
+            for (size_t b = 0; b < d->micro->blocks; b++, t.c += d->dw.stride) sum_tile(d, b, t, rows, vectors, stack);
         }
     }
 }
@@ -256,11 +254,8 @@ static void backward_bias(const dense_work *d, float *stack) {
         size_t out = j / LS_PANEL * LS_PANEL, width = ls__panel_width(d->out, out);
         for (size_t b = 0; b < d->micro->blocks; b++) {
             float sums[VEC];
-            ls_microbatches block = *d->micro;
-            block.blocks = 1;
-            block.block += b;
             tile t = {.row = {&one}, .b = d->packed + out * d->rows + j - out, .b_step = width, .c = sums};
-            sum_tile(t, &block, 1, 1, 0, stack);
+            sum_tile(d, b, t, 1, 1, stack);
             memcpy(d->db.base + b * d->db.stride + j, sums, smaller(VEC, d->out - j) * sizeof *sums);
         }
     }
@@ -297,6 +292,7 @@ static void dense_backward_weight(ls_team *team, const ls_microbatches *micro, s
     if (micro->blocks == 0) return;
     plan_backward_weight(&c, team, d.rows, micro->count, &d);
     d.stream = out * in > FAR_GRADIENT && (uintptr_t)dw.base % LS_ALIGNMENT == 0 && dw.stride % LS_LANES == 0;
+    fill_chains(micro, d.chains);
     pack_panels(&d);
     ls_team_run(team, parts_for(team, d.rows * out * in / PRODUCTS_AN_ELEMENT), backward_weight_work, &d);
 }

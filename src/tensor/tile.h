@@ -9,7 +9,9 @@
  *      A ----+---- C  `rows` broadcasts a step
  *
  * What differs is where A's element (i, k) lies: row[i] + k * step, or row[i] + at[k] for the taps of a convolution;
- * and what is done with C. C may be stored after any k and be the start of the next piece: that rounds nothing.
+ * and what is done with C. C may be stored after any k and be the start of the next piece: that rounds nothing. And k
+ * may be cut into chains, each summed by itself and joined by a stack, as the tree of the micro-batches has it: without
+ * leaving the loop, so that the stores of one chain go on below the multiplications of the next.
  */
 #ifndef LOCKSTEP_TENSOR_TILE_H
 #define LOCKSTEP_TENSOR_TILE_H
@@ -41,8 +43,14 @@ static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c)
 
 #endif
 
+/* A stretch of k that has accumulators of its own, and how many of the sums that wait are then added to them. */
+typedef struct chain {
+    size_t k, joins;
+} chain;
+
 typedef struct tile {
-    size_t k;
+    const chain *chains; /* one after the other along k; the first begins with `start`, the others with 0 */
+    size_t count;
     const float *row[MOST_ROWS];
     size_t step;       /* between A's elements along k, */
     const int32_t *at; /* or their offsets */
@@ -50,50 +58,69 @@ typedef struct tile {
     size_t b_step;
     const float *start; /* rows start_step apart; 0: the same row for all */
     size_t start_step;
-    float *c;
+    float *c; /* where the last chain ends */
     size_t c_step;
-    bool stream; /* past the caches: C is aligned and larger than they are */
-    const float *waiting; /* the newest of `joins` tiles that are added to the result, one after the other; */
-    size_t joins;         /* the next older one lies waiting_step before, rows c_step apart as in C */
-    size_t waiting_step;
+    bool stream;    /* past the caches: C is aligned and larger than they are */
+    float *waiting; /* the top of a stack of sums: the newest lies waiting_step before. A chain takes `joins` of them */
+    size_t waiting_step; /* from it, the newest first, and all chains but the last leave their sum there */
     size_t waiting_row;
 } tile;
 
 #define UNROLL _Pragma("GCC unroll 8")
 
+ALWAYS_INLINE void join_waiting(vec (*c)[MOST_VECTORS], size_t rows, size_t vectors, const float *from, size_t step) {
+    UNROLL for (size_t i = 0; i < rows; i++, from += step)
+        UNROLL for (size_t v = 0; v < vectors; v++) c[i][v] = vec_add(vec_load(from + v * VEC), c[i][v]);
+}
+
+ALWAYS_INLINE void store_tile(vec (*c)[MOST_VECTORS], size_t rows, size_t vectors, float *to, size_t step) {
+    UNROLL for (size_t i = 0; i < rows; i++, to += step)
+        UNROLL for (size_t v = 0; v < vectors; v++) vec_store(to + v * VEC, c[i][v]);
+}
+
+ALWAYS_INLINE void stream_tile(vec (*c)[MOST_VECTORS], size_t rows, size_t vectors, float *to, size_t step) {
+    UNROLL for (size_t i = 0; i < rows; i++, to += step)
+        UNROLL for (size_t v = 0; v < vectors; v++) vec_stream(to + v * VEC, c[i][v]);
+}
+
+/* What is needed after a store is copied first: the compiler must believe that vectors overwrite anything. */
 ALWAYS_INLINE void multiply_tile(const tile *t, size_t rows, size_t vectors, bool table) {
     vec c[MOST_ROWS][MOST_VECTORS];
-    const float *row[MOST_ROWS];
-    UNROLL for (size_t i = 0; i < rows; i++) {
+    const float *row[MOST_ROWS], *start = t->start, *b = t->b;
+    const size_t b_step = t->b_step, step = t->step, waiting_step = t->waiting_step, waiting_row = t->waiting_row;
+    UNROLL for (size_t i = 0; i < rows; i++, start += t->start_step) {
         row[i] = t->row[i];
-        UNROLL for (size_t v = 0; v < vectors; v++) c[i][v] = vec_load(t->start + i * t->start_step + v * VEC);
+        UNROLL for (size_t v = 0; v < vectors; v++) c[i][v] = vec_load(start + v * VEC);
     }
-    const float *b = t->b;
-    const size_t b_step = t->b_step, step = t->step;
+    const int32_t *next = t->at;
     ptrdiff_t at = 0;
-    for (size_t k = 0; k < t->k; k++) {
-        vec right[MOST_VECTORS];
-        if (table) at = t->at[k];
-        UNROLL for (size_t v = 0; v < vectors; v++) right[v] = vec_load(b + v * VEC);
-        UNROLL for (size_t i = 0; i < rows; i++) {
-            vec left = vec_set(row[i][at]);
-            UNROLL for (size_t v = 0; v < vectors; v++) c[i][v] = vec_fma(left, right[v], c[i][v]);
+    float *waiting = t->waiting;
+    for (const chain *n = t->chains, *last = n + t->count - 1;; n++) {
+        for (size_t k = n->k; k > 0; k--) {
+            vec right[MOST_VECTORS];
+            if (table) at = *next++;
+            UNROLL for (size_t v = 0; v < vectors; v++) right[v] = vec_load(b + v * VEC);
+            UNROLL for (size_t i = 0; i < rows; i++) {
+                vec left = vec_set(row[i][at]);
+                UNROLL for (size_t v = 0; v < vectors; v++) c[i][v] = vec_fma(left, right[v], c[i][v]);
+            }
+            if (!table) at += (ptrdiff_t)step;
+            b += b_step;
         }
-        if (!table) at += (ptrdiff_t)step;
-        b += b_step;
-    }
-    const float *waiting = t->waiting;
-    for (size_t join = t->joins; join > 0; join--, waiting -= t->waiting_step)
+        for (size_t join = n->joins; join > 0; join--) {
+            waiting -= waiting_step;
+            join_waiting(c, rows, vectors, waiting, waiting_row);
+        }
+        if (n == last) break;
+        store_tile(c, rows, vectors, waiting, waiting_row);
+        waiting += waiting_step;
         UNROLL for (size_t i = 0; i < rows; i++)
-            UNROLL for (size_t v = 0; v < vectors; v++)
-                c[i][v] = vec_add(vec_load(waiting + i * t->waiting_row + v * VEC), c[i][v]);
-    if (t->stream) {
-        UNROLL for (size_t i = 0; i < rows; i++)
-            UNROLL for (size_t v = 0; v < vectors; v++) vec_stream(t->c + i * t->c_step + v * VEC, c[i][v]);
-        return;
+            UNROLL for (size_t v = 0; v < vectors; v++) c[i][v] = vec_set(0);
     }
-    UNROLL for (size_t i = 0; i < rows; i++)
-        UNROLL for (size_t v = 0; v < vectors; v++) vec_store(t->c + i * t->c_step + v * VEC, c[i][v]);
+    if (t->stream)
+        stream_tile(c, rows, vectors, t->c, t->c_step);
+    else
+        store_tile(c, rows, vectors, t->c, t->c_step);
 }
 
 #define TILE(rows, vectors)                                                                                  \
@@ -151,9 +178,11 @@ ALWAYS_INLINE void run_tile(const tile *t, size_t rows, size_t vectors) {
     tile_products[t->at != NULL][vectors - 1][rows - 1](t);
 }
 
-/* A product of `rows` rows with a panel of `width` columns. Of `t` all but row[] is set, for row 0 and column 0. */
+/* A product of `rows` rows with a panel of `width` columns. Of `t` all but row[] and chains is set, for row 0 and
+   column 0. */
 typedef struct product {
     tile t;
+    chain chain;
     size_t rows, width;
     const float *a;
     size_t a_row;          /* A's rows are so far apart, */
@@ -169,6 +198,8 @@ static inline void fetch(const float *from, const float *end) {
 static inline void multiply_columns(const product *p, size_t column, size_t vectors) {
     tile t = p->t;
     size_t tiles = tile_count(p->rows, vectors);
+    t.chains = &p->chain;
+    t.count = 1;
     t.b += column;
     for (size_t n = 0; n < tiles; n++) {
         size_t first = p->rows * n / tiles, rows = p->rows * (n + 1) / tiles - first;
@@ -176,7 +207,7 @@ static inline void multiply_columns(const product *p, size_t column, size_t vect
             t.row[i] = p->a + (p->row_at ? (ptrdiff_t)p->row_at[first + i] : (ptrdiff_t)((first + i) * p->a_row));
         t.start = p->t.start + first * p->t.start_step + column;
         t.c = p->t.c + first * p->t.c_step + column;
-        t.waiting = t.joins ? p->t.waiting + first * p->t.waiting_row + column : NULL;
+        if (t.waiting) t.waiting = p->t.waiting + first * p->t.waiting_row + column;
         if (column == 0) fetch(p->ahead + p->ahead_size * n / tiles, p->ahead + p->ahead_size * (n + 1) / tiles);
         run_tile(&t, rows, vectors);
     }
