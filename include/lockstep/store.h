@@ -189,9 +189,14 @@ ls_status ls_store_add_text(ls_store_writer *writer, const char *path, size_t le
 /** Ends the layout: HDF5 closes the file, its space is reserved (a full disk shows here). Calls HDF5, as the last. */
 ls_status ls_store_seal(ls_store_writer *writer) LS_MUST_USE;
 
+/** Arrays of a page and more begin at a page of the file. */
+#define LS_STORE_PAGE ((size_t)4096)
+
 /**
  * Writes bytes [first, first + count) of array `index`. Any thread, any order; every byte once. Filling an array from
- * front to back is best: its checksum is then taken from the caller's memory, and covers the way to the disk.
+ * front to back is best: its checksum is then taken from the caller's memory, and covers the way to the disk. Parts of
+ * 64 KiB and more that begin at a page boundary, in the array and in memory, cost least: their whole pages go to the
+ * disk without a copy, where the file system can do that.
  */
 ls_status ls_store_fill(ls_store_writer *writer, size_t index, size_t first, const void *bytes,
                         size_t count) LS_MUST_USE;

@@ -196,7 +196,17 @@ size_t ls_params_values(const ls_params *params);
  */
 void ls_param_import(const ls_params *params, size_t index, const float *values, float *arena);
 void ls_param_export(const ls_params *params, size_t index, const float *arena, float *values);
+/**
+ * Export in parts that fit a cache: rows [first, first + count) of the first dimension (a scalar is one row). `first`,
+ * and `count` unless it reaches the end, are multiples of ls_param_part_rows(): the fewest rows that lie together in
+ * the arena.
+ */
+size_t ls_param_part_rows(const ls_params *params, size_t index);
+void ls_param_export_rows(const ls_params *params, size_t index, size_t first, size_t count, const float *arena,
+                          float *values);
 /** The same in double, for gradient checks. */
+void ls_param_export_rows_double(const ls_params *params, size_t index, size_t first, size_t count,
+                                 const double *arena, double *values);
 void ls_param_import_double(const ls_params *params, size_t index, const double *values, double *arena);
 void ls_param_export_double(const ls_params *params, size_t index, const double *arena, double *values);
 

@@ -83,6 +83,18 @@ static ls_status make_snapshot(ls_saver *saver) {
     return LS_OK;
 }
 
+/* Rank 0: room for the largest part of a parameter, and for less than a page that is left of the part before. */
+static ls_status make_values(ls_saver *saver) {
+    size_t largest = 0;
+    for (size_t i = 0; i < ls_params_count(saver->params); i++) {
+        size_t bytes = ls__job_part_rows(saver->params, i) * ls__job_row_bytes(saver->params, i);
+        if (bytes > largest) largest = bytes;
+    }
+    LS_TRY(ls_block_create(largest + 2 * LS_STORE_PAGE, 1, "a part of a parameter in file layout", &saver->block));
+    saver->values = (char *)ls_round_up((uintptr_t)saver->block, LS_STORE_PAGE);
+    return LS_OK;
+}
+
 static ls_status make_tables(ls_saver *saver) {
     size_t size = ls_comm_size(saver->comm);
     saver->range_count = calloc(size, sizeof *saver->range_count);
@@ -90,9 +102,7 @@ static ls_status make_tables(ls_saver *saver) {
     saver->inbox = calloc(size, sizeof *saver->inbox);
     if (!saver->range_count || !saver->sizes || !saver->inbox)
         return LS_FAIL(LS_ERR_MEMORY, "no memory for a checkpoint's tables");
-    void *values;
-    LS_TRY(ls_block_create(ls__largest_parameter(saver->params), sizeof(float), "a parameter in file layout", &values));
-    saver->values = values;
+    LS_TRY(make_values(saver));
     return ls__folder_prepare(saver->folder, saver->lock ? ls_run_lock_generation(saver->lock) : 0);
 }
 
@@ -146,7 +156,7 @@ void ls_saver_destroy(ls_saver *saver) {
     ls_collect_destroy(saver->collect);
     ls_comm_memory_destroy(saver->memory);
     ls_block_destroy(saver->parcel);
-    ls_block_destroy(saver->values);
+    ls_block_destroy(saver->block);
     for (size_t rank = 0; saver->inbox && rank < ls_comm_size(saver->comm); rank++)
         ls_block_destroy(saver->inbox[rank]);
     for (size_t i = 0; i < saver->slots; i++) free(saver->slot_names[i]);
@@ -320,7 +330,7 @@ ls_status ls_saver_start(ls_saver *saver, uint64_t step, const ls_items *items, 
     if (saver->near) copy_weights(saver);
     copy_slots(saver);
     if (saver->near) LS_TRY(ls_comm_memory_barrier(saver->memory));
-    LS_TRY(ls_saver_compare_nodes(saver, NULL));
+    if (ls_comm_nodes(saver->comm) > 1) LS_TRY(ls_saver_compare_nodes(saver, NULL));
     if (first) ls__job_lay_out(saver, saver->job);
     if (ls_comm_nodes(saver->comm) > 1)
         return ls_collect_create(saver->comm, saver->parcel, saver->parcel_bytes, saver->sizes, saver->inbox,

@@ -39,7 +39,7 @@ typedef struct ls__job {
     pthread_t thread;
     bool has_thread;
     _Atomic bool done;
-    _Atomic uint64_t progress; /* arrays written, for signs of life */
+    _Atomic uint64_t progress; /* parts written, for signs of life */
 } ls__job;
 
 struct ls_saver {
@@ -67,9 +67,14 @@ struct ls_saver {
     size_t most_ranges;
     size_t *sizes; /* bytes of each rank's parcel */
     void **inbox;  /* where it arrives */
-    float *values; /* one parameter in file layout */
-    ls__job *job;  /* NULL: no save in flight */
+    void *block;
+    char *values; /* a part of a parameter in file layout, from a page boundary in `block` on */
+    ls__job *job; /* NULL: no save in flight */
 };
+
+/** Rows of a parameter that are written at once. */
+size_t ls__job_part_rows(const ls_params *params, size_t index);
+size_t ls__job_row_bytes(const ls_params *params, size_t index);
 
 /** Rank 0: lays out the file of a save (HDF5). The failure, if any, stands in the job's outcome. */
 void ls__job_lay_out(const ls_saver *saver, ls__job *job);

@@ -6,12 +6,44 @@
 
 /* Everything here may run in the thread: plain system calls, neither HDF5 nor MPI. */
 
-/* One array of a parameter's size: out of an arena, into file layout, to its place. */
+/* A part goes through the core's cache: it is translated, hashed and handed to the disk while it lies there. */
+static const size_t part_bytes = (size_t)512 << 10;
+
+static size_t rows_of(const ls_param *param) {
+    return param->shape.rank ? param->shape.dim[0] : 1;
+}
+
+size_t ls__job_row_bytes(const ls_params *params, size_t index) {
+    const ls_param *param = ls_params_at(params, index);
+    return ls_shape_size(param->shape) / rows_of(param) * sizeof(float);
+}
+
+size_t ls__job_part_rows(const ls_params *params, size_t index) {
+    size_t rows = rows_of(ls_params_at(params, index)), least = ls_param_part_rows(params, index);
+    size_t many = part_bytes / ls__job_row_bytes(params, index) / least * least;
+    if (many < least) many = least;
+    return many < rows ? many : rows;
+}
+
+/*
+ * One array of a parameter's size: out of an arena, into file layout, to its place, part by part. What does not fill a
+ * page waits for the next part, so that all but the last end at a page.
+ */
 static ls_status write_param(const ls_saver *saver, ls__job *job, size_t param, const float *arena, size_t index) {
-    ls_param_export(saver->params, param, arena, saver->values);
-    size_t bytes = ls_shape_size(ls_params_at(saver->params, param)->shape) * sizeof(float);
-    job->progress++;
-    return ls_store_fill(job->writer, index, 0, saver->values, bytes);
+    size_t rows = rows_of(ls_params_at(saver->params, param)), row_bytes = ls__job_row_bytes(saver->params, param);
+    size_t step = ls__job_part_rows(saver->params, param), done = 0, waiting = 0;
+    for (size_t first = 0, count; first < rows; first += count) {
+        count = rows - first < step ? rows - first : step;
+        ls_param_export_rows(saver->params, param, first, count, arena, (float *)(void *)(saver->values + waiting));
+        waiting += count * row_bytes;
+        size_t part = first + count < rows ? waiting / LS_STORE_PAGE * LS_STORE_PAGE : waiting;
+        LS_TRY(ls_store_fill(job->writer, index, done, saver->values, part));
+        done += part;
+        waiting -= part;
+        memmove(saver->values, saver->values + part, waiting);
+        job->progress++;
+    }
+    return LS_OK;
 }
 
 static ls_status write_params(const ls_saver *saver, ls__job *job) {

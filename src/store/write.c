@@ -12,9 +12,6 @@
 #include "store/seal.h"
 #include "store/writer.h"
 
-/* Arrays of a page and more begin at a page, so that they can be mapped and read as what they are. */
-#define PAGE 4096
-
 /* The type in the file. To be closed by H5Tclose. */
 static hid_t file_type(const ls_array *array) {
     switch (array->dtype) {
@@ -58,7 +55,8 @@ static ls_status create_file(ls_store_writer *writer) {
     if (writer->fd < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot create: %s", writer->temporary, strerror(errno));
     ls__hdf5_enter();
     hid_t access = ls__file_access(), creation = H5Pcreate(H5P_FILE_CREATE);
-    H5Pset_alignment(access, PAGE, PAGE);
+    /* Arrays of a page and more begin at a page: they can be mapped, and written past the page cache. */
+    H5Pset_alignment(access, LS_STORE_PAGE, LS_STORE_PAGE);
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18); /* all structures carry checksums of their own */
     H5Pset_obj_track_times(creation, false);
     writer->file = H5Fcreate(writer->temporary, H5F_ACC_TRUNC, creation, access);
@@ -76,7 +74,7 @@ ls_status ls_store_create(const char *path, const char *tag, ls_store_writer **o
     ls_store_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return LS_FAIL(LS_ERR_MEMORY, "no memory for a file's writer");
     pthread_mutex_init(&writer->mutex, NULL);
-    writer->fd = -1;
+    writer->fd = writer->direct = -1;
     writer->file = H5I_INVALID_HID;
     writer->target = strdup(path);
     writer->temporary = temporary_name(path, tag);
@@ -96,6 +94,7 @@ void ls_store_writer_destroy(ls_store_writer *writer) {
         H5Fclose(writer->file);
         ls__hdf5_leave();
     }
+    if (writer->direct >= 0) close(writer->direct);
     if (writer->fd >= 0) {
         close(writer->fd);
         if (writer->stage != LS__COMMITTED) unlink(writer->temporary);
@@ -336,6 +335,7 @@ ls_status ls_store_seal(ls_store_writer *writer) {
     LS_TRY(close_library(writer));
     LS_TRY(check_layout(writer));
     LS_TRY(add_seal(writer));
+    writer->direct = ls__open_direct(writer->fd, writer->temporary);
     writer->stage = LS__FILLING;
     return LS_OK;
 }

@@ -25,6 +25,7 @@ typedef enum ls__stage { LS__LAYING_OUT, LS__FILLING, LS__COMMITTED } ls__stage;
 struct ls_store_writer {
     char *target, *temporary;
     int fd;
+    int direct;   /* the same file past the page cache, or -1; while filling */
     int64_t file; /* HDF5's handle while laying out */
     ls__stage stage;
     uint64_t bytes;

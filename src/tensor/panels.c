@@ -11,8 +11,16 @@ void LS_REAL(ls__panels_import)(size_t out, size_t in, const real *rows, real *w
 }
 
 void LS_REAL(ls__panels_export)(size_t out, size_t in, const real *weight, real *rows) {
-    for (size_t o = 0; o < out; o++)
-        for (size_t i = 0; i < in; i++) rows[o * in + i] = weight[ls__panels_at(out, in, o, i)];
+    /* By tiles of LS_LANES squared: each line of both layouts is moved once. */
+    for (size_t o = 0; o < out; o += LS_LANES) {
+        size_t o_end = out - o < LS_LANES ? out : o + LS_LANES, width = ls__panel_width(out, o / LS_PANEL * LS_PANEL);
+        for (size_t i = 0; i < in; i += LS_LANES) {
+            size_t i_end = in - i < LS_LANES ? in : i + LS_LANES;
+            const real *tile = weight + ls__panels_at(out, in, o, i);
+            for (size_t t = o; t < o_end; t++)
+                for (size_t s = i; s < i_end; s++) rows[t * in + s] = tile[(s - i) * width + (t - o)];
+        }
+    }
 }
 
 void LS_REAL(ls__conv_panels_import)(const ls_window *window, const real *rows, real *weight) {

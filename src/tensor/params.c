@@ -94,6 +94,16 @@ ls_window ls__param_window(const ls_param *param) {
                        .groups = param->groups};
 }
 
+size_t ls__param_rows(const ls_param *param) {
+    return param->shape.rank ? param->shape.dim[0] : 1;
+}
+
+size_t ls_param_part_rows(const ls_params *params, size_t index) {
+    const ls_param *param = ls_params_at(params, index);
+    if (param->layout == LS_LAYOUT_PLAIN) return 1;
+    return param->layout == LS_LAYOUT_CONV && param->groups > 1 ? ls__param_rows(param) : LS_PANEL;
+}
+
 const ls_math *ls__params_math(const ls_params *params) {
     return params->math;
 }

@@ -8,6 +8,9 @@
 
 const ls_math *ls__params_math(const ls_params *params);
 
+/* Of the shape's first dimension; a scalar is one. */
+size_t ls__param_rows(const ls_param *param);
+
 /* What a convolution weight says of its window: channels, filters, kernel and groups. */
 ls_window ls__param_window(const ls_param *param);
 

@@ -226,7 +226,7 @@ struct ls_trainer {
     size_t slot_count;
     const char *slot_names[LS_OPTIMIZER_SLOTS + 1];
     ls_checkpoint_position saved;
-    bool any_saved, save_wanted, started_save;
+    bool any_saved, save_wanted;
     bool superseded;     /* rank 0: a later start has taken over the run directory */
     double save_seconds; /* of the slowest save so far */
     uint64_t failed_saves; /* rank 0: since one was made */

@@ -27,7 +27,7 @@ static bool first_rank(void) {
 
 /* ---- a model ---------------------------------------------------------------------------------------------------- */
 
-static ls_params *make_params(size_t units) {
+static ls_params *make_params_for(const char *math, size_t units) {
     const ls_param all[] = {
         {.layer = "dense_1", .name = "weight", .shape = {2, {units, 150}}, .layout = LS_LAYOUT_DENSE, .groups = 1},
         {.layer = "dense_1", .name = "bias", .shape = {1, {units}}, .role = LS_ROLE_BIAS, .groups = 1},
@@ -37,13 +37,17 @@ static ls_params *make_params(size_t units) {
         {.layer = "embed_1", .name = "table", .shape = {2, {11, 3}}, .frozen = true, .groups = 1},
     };
     ls_params *params;
-    assert_works(ls_params_create(ls_math_find("blas"), &params));
+    assert_works(ls_params_create(ls_math_find(math), &params));
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         size_t index;
         assert_works(ls_params_add(params, &all[i], &index));
     }
     assert_works(ls_params_layout(params));
     return params;
+}
+
+static ls_params *make_params(size_t units) {
+    return make_params_for("blas", units);
 }
 
 static ls_reducer *make_reducer(const ls_params *params, size_t slots) {
@@ -243,9 +247,7 @@ enum { GROUPINGS = sizeof groupings / sizeof *groupings };
 
 /* ---- tests ------------------------------------------------------------------------------------------------------ */
 
-static void a_checkpoint_is_the_same_whatever_the_ranks(void **state) {
-    (void)state;
-    ls_params *params = make_params(300);
+static void is_the_same_whatever_the_ranks(ls_params *params) {
     uint64_t wanted = first_rank() ? write_plainly(support_path(folder, "oracle.h5"), params, 5, 77) : 0;
     for (size_t g = 0; g < GROUPINGS; g++) {
         assert_works(ls_comm_group(comm, groupings[g]));
@@ -264,6 +266,18 @@ static void a_checkpoint_is_the_same_whatever_the_ranks(void **state) {
         ls_reducer_destroy(reducer);
     }
     ls_params_destroy(params);
+}
+
+static void a_checkpoint_is_the_same_whatever_the_ranks(void **state) {
+    (void)state;
+    is_the_same_whatever_the_ranks(make_params(300));
+}
+
+/* Its rows fill no whole pages, so that what is left of one part goes with the next. */
+static void a_parameter_that_is_written_in_parts_is_the_same(void **state) {
+    (void)state;
+    is_the_same_whatever_the_ranks(make_params_for("blas", 2000));
+    is_the_same_whatever_the_ranks(make_params_for("exact", 2000));
 }
 
 static void what_was_saved_is_restored_on_any_ranks(void **state) {
@@ -614,6 +628,7 @@ int main(void) {
     }
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(a_checkpoint_is_the_same_whatever_the_ranks),
+        WITH_FOLDER(a_parameter_that_is_written_in_parts_is_the_same),
         WITH_FOLDER(what_was_saved_is_restored_on_any_ranks),
         WITH_FOLDER(training_goes_on_while_a_save_is_under_way),
         WITH_FOLDER(links_and_retention_follow_the_saves),

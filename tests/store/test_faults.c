@@ -14,7 +14,7 @@
 #include "faults.h"
 #include "lockstep/store.h"
 
-enum { COUNT = 30000 };
+enum { COUNT = 30000, PAGES = 40 };
 
 static char *folder, *path;
 
@@ -33,14 +33,19 @@ static int remove_folder(void **state) {
 }
 
 static ls_status fill_all(ls_store_writer *writer, uint64_t seed) {
-    size_t x, y, t;
+    size_t x, y, z, t;
+    static _Alignas(LS_STORE_PAGE) char pages[PAGES * LS_STORE_PAGE]; /* written past the page cache */
+    memset(pages, (int)seed, sizeof pages);
     float *values = malloc(COUNT * sizeof *values);
     for (size_t i = 0; i < COUNT; i++) values[i] = (float)support_random(seed, i);
     ls_status status =
         ls_store_add(writer, "/parameters/a/weight", LS_DTYPE_F32, 2, (size_t[]){COUNT / 10, 10}, LS_PART_STATE, &x);
     if (status == LS_OK) status = ls_store_add(writer, "/state/step", LS_DTYPE_U64, 0, NULL, LS_PART_STATE, &y);
     if (status == LS_OK) status = ls_store_add_text(writer, "/config", 6, 0, LS_PART_STATE, &t);
+    if (status == LS_OK)
+        status = ls_store_add(writer, "/state/z", LS_DTYPE_U8, 1, (size_t[]){sizeof pages}, LS_PART_STATE, &z);
     if (status == LS_OK) status = ls_store_seal(writer);
+    if (status == LS_OK) status = ls_store_fill(writer, z, 0, pages, sizeof pages);
     if (status == LS_OK) status = ls_store_append(writer, x, values, COUNT / 20);
     if (status == LS_OK) status = ls_store_append(writer, x, values + COUNT / 2, COUNT / 20);
     if (status == LS_OK) status = ls_store_fill(writer, y, 0, &seed, sizeof seed);

@@ -454,6 +454,44 @@ static void a_file_cut_or_grown_anywhere_is_found(void **state) {
     free(all);
 }
 
+/* ---- past the page cache ------------------------------------------------------------------------------------ */
+
+/* A file of one array of `count` bytes, filled in parts of `part` bytes. */
+static void write_bytes(const char *path, const char *bytes, size_t count, size_t part) {
+    ls_store_writer *writer;
+    size_t index;
+    assert_works(ls_store_create(path, NULL, &writer));
+    assert_works(ls_store_add(writer, "/x", LS_DTYPE_U8, 1, &count, LS_PART_STATE, &index));
+    assert_works(ls_store_seal(writer));
+    for (size_t at = 0; at < count; at += part)
+        assert_works(ls_store_fill(writer, index, at, bytes + at, part < count - at ? part : count - at));
+    assert_works(ls_store_commit(writer, NULL, NULL));
+    ls_store_writer_destroy(writer);
+}
+
+static void whole_pages_give_the_same_file(void **state) {
+    (void)state;
+    enum { BYTES = 5 * 64 * 4096 + 4095 };
+    char *pages = aligned_alloc(LS_STORE_PAGE, ls_round_up(BYTES, LS_STORE_PAGE)), *askew = malloc(BYTES + 1);
+    assert_true(pages && askew);
+    for (size_t i = 0; i < BYTES; i++) pages[i] = askew[i + 1] = (char)(support_random(3, i) * 100);
+    write_bytes(support_path(folder, "askew.h5"), askew + 1, BYTES, 1000);
+    size_t bytes, again;
+    char *wanted = read_all(support_path(folder, "askew.h5"), &bytes);
+    /* All at once, in parts of pages, in parts that begin within a page, in parts too small for it. */
+    const size_t parts[] = {BYTES, 64 * 4096, 16 * 4096, 17 * 4096 + 100, 4096};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        write_bytes(support_path(folder, "pages.h5"), pages, BYTES, parts[i]);
+        char *got = read_all(support_path(folder, "pages.h5"), &again);
+        assert_int_equal(again, bytes);
+        assert_memory_equal(got, wanted, bytes);
+        free(got);
+    }
+    free(wanted);
+    free(pages);
+    free(askew);
+}
+
 /* ---- permission --------------------------------------------------------------------------------------------- */
 
 static ls_status refuse(void *argument) {
@@ -510,6 +548,7 @@ int main(void) {
         WITH_FOLDER(a_flipped_bit_in_an_array_is_found_and_the_array_named),
         WITH_FOLDER(a_flipped_bit_anywhere_is_found),
         WITH_FOLDER(a_file_cut_or_grown_anywhere_is_found),
+        WITH_FOLDER(whole_pages_give_the_same_file),
         WITH_FOLDER(a_refused_commit_leaves_the_old_file_and_nothing_else),
         WITH_FOLDER(a_writer_that_is_dropped_leaves_nothing),
     };

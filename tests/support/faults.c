@@ -54,8 +54,8 @@ static bool chosen(faults_kind kind) {
 static ssize_t put(int fd, const void *bytes, size_t count, off_t offset, bool at) {
     if (fails(true)) return -1;
     if (chosen(FAULTS_SHORT) && count > 1) count /= 2;
-    char *copy = NULL;
-    if (chosen(FAULTS_CORRUPT) && count > 0 && (copy = malloc(count))) {
+    char *copy = NULL; /* at a page: it may be for a file past the page cache */
+    if (chosen(FAULTS_CORRUPT) && count > 0 && (copy = aligned_alloc(4096, (count + 4095) / 4096 * 4096))) {
         memcpy(copy, bytes, count);
         copy[count / 2] ^= 4;
         bytes = copy;

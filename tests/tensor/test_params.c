@@ -101,6 +101,12 @@ static void import_and_export_are_inverse(const char *math) {
         ls_param_import(params, i, values, arena);
         ls_param_export(params, i, arena, back);
         assert_memory_equal(values, back, size * sizeof *values);
+        size_t rows = param->shape.rank ? param->shape.dim[0] : 1, step = ls_param_part_rows(params, i);
+        memset(back, 0, size * sizeof *back);
+        for (size_t row = 0; row < rows; row += step)
+            ls_param_export_rows(params, i, row, step < rows - row ? step : rows - row, arena,
+                                 back + row * size / rows);
+        assert_memory_equal(values, back, size * sizeof *values);
         for (size_t j = 0; j < param->count; j++) nonzero += ((float *)arena)[param->offset + j] != 0;
         assert_int_equal(nonzero, size);
         ls_param_import_double(params, i, values_double, arena_double);

@@ -66,13 +66,11 @@ static ls_status step(ls_trainer *t, void *state) {
     /* The end makes one with the best parameters. Killed before that, the run has not ended, and comes here again. */
     if (ls__ended_early(t)) return LS_OK;
     /* A large state that is still on its way to disk is not waited for, unless this one cannot wait. */
-    bool busy = (t->flags & LS_FLAG_SAVER_BUSY) || t->started_save;
-    t->started_save = false;
+    bool busy = t->flags & LS_FLAG_SAVER_BUSY;
     if (busy && !best && !last && !is_small(t)) return LS_OK;
     LS_TRY(ls__saver_wait(t));
     LS_TRY(ls__trainer_save(t, best));
     t->save_wanted = false;
-    t->started_save = true;
     if (is_small(t) || last) LS_TRY(ls__saver_wait(t));
     ls__section(t, LS_SECTION_SAVE);
     return LS_OK;
