@@ -198,7 +198,8 @@ void ls_comm_beat(ls_comm *comm);
 /**
  * Ends the job because of a failure that only this rank knows: prints one block (host, rank, phase, step, the failure,
  * the last input/output, remedy) on stderr, then MPI_Abort with the failure's exit code. Local; never returns. Where
- * the failure is one that another rank has reported it prints nothing.
+ * the failure is one that another rank has reported it prints nothing; where several ranks of a host meet one at the
+ * same time the first speaks. The others leave it 2 s to end them.
  */
 _Noreturn void ls_comm_abort(ls_comm *comm, ls_status status);
 

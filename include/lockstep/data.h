@@ -24,7 +24,10 @@
  *  - Data that fit in `data.cache` lie in memory once per node, in their stored type; they are converted while a batch
  *    is packed. Otherwise blocks of rows are read ahead by a thread which never calls MPI.
  *  - Everything that can be wrong with data is found by ls_data_open() and ls_loader_create(), before training, and is
- *    reported with file, dataset and sample. (Numbers in streamed sets are looked at as they are read.)
+ *    reported with file, dataset and sample. Streamed sets are looked at as they are read: nothing that is wrong comes
+ *    into a batch.
+ *  - Where a file carries checksums of blocks of rows (imports write them: store.h), no row is used that differs from
+ *    its own: LS_ERR_IO names file, dataset and rows. Files without are taken as they are.
  */
 #ifndef LOCKSTEP_DATA_H
 #define LOCKSTEP_DATA_H
@@ -116,7 +119,8 @@ typedef struct ls_dataset_source {
 /**
  * Opens, validates and, where it fits, loads. Collective: all ranks succeed, or all fail and one says why. LS_ERR_DATA:
  * a file or group is missing (with the nearest name), lengths or shapes differ, a type is unusable, an integer target
- * is negative, a number in memory is not finite. LS_ERR_CONFIG: no file matches. Yours: ls_dataset_destroy(), also
+ * is negative, a number in memory is not finite. LS_ERR_IO: rows in memory differ from their checksum. LS_ERR_CONFIG:
+ * no file matches. Yours: ls_dataset_destroy(), also
  * collective (memory of the node goes with it).
  */
 ls_status ls_dataset_open(const ls_dataset_source *source, ls_comm *comm, ls_logger *log,
@@ -151,6 +155,8 @@ uint64_t ls_dataset_bytes(const ls_dataset *dataset);
 uint64_t ls_dataset_cached(const ls_dataset *dataset);
 /** XXH3 of shapes, types and 1,024 evenly spread pieces of 64 KiB of each field; not of names and paths. */
 uint64_t ls_dataset_digest(const ls_dataset *dataset);
+/** Whether every field carries checksums of blocks of rows, in every file. */
+bool ls_dataset_has_checksums(const ls_dataset *dataset);
 
 /** Number of samples in which class c of an integral target stands, for all c < classes: `counts` has that many. */
 void ls_dataset_count_classes(const ls_dataset *dataset, size_t field, size_t *counts);
@@ -296,9 +302,10 @@ ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) LS_MUST_
 /** Refuses what ls_loader_create() would, and takes no memory of size. Local. */
 ls_status ls_loader_check(const ls_loader_plan *plan) LS_MUST_USE;
 /**
- * Reads every row of the plan's fields that are streamed, and refuses what ls_loader_fill() would meet: a number
- * that is not finite, an integer that is no index; the first one is named. Fields in memory were looked at when
- * they were opened. `bytes` (or NULL) receives how many all ranks have read. Collective: each rank reads its share.
+ * Reads every row of the plan's fields that are streamed, and refuses what ls_loader_fill() would meet: rows that
+ * differ from their checksum, a number that is not finite, an integer that is no index; the first is named. Fields in
+ * memory were looked at when they were opened. `bytes` (or NULL) receives how many all ranks have read. Collective:
+ * each rank reads its share.
  */
 ls_status ls_loader_inspect(const ls_loader_plan *plan, uint64_t *bytes) LS_MUST_USE;
 void ls_loader_destroy(ls_loader *loader); /* collective */
@@ -314,6 +321,10 @@ ls_status ls_loader_seek(ls_loader *loader, uint32_t epoch, uint64_t position) L
  * count 0 where it has no share: other ranks of the node wait until it has left a window of streamed data. Positions
  * of one rank must not go backwards between seeks, except to the last ones again. Local. `out` may be NULL
  * where every field has a place of its own.
+ *
+ * LS_ERR_IO: rows that are not in memory differ from their checksum. LS_ERR_DATA: a number of them is not finite, or
+ * no index; or one of 64 bits, wherever it lies, is too large for a float. File, dataset and sample are named. Ranks of
+ * the node which would wait for this one fail with its words.
  */
 ls_status ls_loader_fill(ls_loader *loader, uint32_t epoch, uint64_t first, size_t count, ls_batch *out) LS_MUST_USE;
 
@@ -347,7 +358,8 @@ extern const ls_family ls_format_family; /* csv, idx, text, images, npy */
 
 /**
  * Reads `inputs` and writes `output`: groups /train and /test (by `split`, stratified where y has classes), or /train
- * alone. What was found is said to the log. Failures name FILE:LINE:COLUMN or FILE and byte, and the value. Local.
+ * alone; each field with checksums of blocks of its rows, which ls_dataset_open() and ls_loader_fill() compare. What
+ * was found is said to the log. Failures name FILE:LINE:COLUMN or FILE and byte, and the value. Local.
  */
 ls_status ls_import_run(const ls_choice *format, const ls_texts *inputs, const char *output,
                         ls_logger *log) LS_MUST_USE;
@@ -359,7 +371,10 @@ typedef struct ls_repack_options {
 
 extern const ls_option ls_repack_rows[];
 
-/** Writes a data set anew: contiguous, native, uncompressed, what is read fastest. Every array of the file. Local. */
+/**
+ * Writes a data set anew: contiguous, native, uncompressed, what is read fastest, and with checksums of blocks as after
+ * an import. Every array of the file. LS_ERR_IO where rows differ from a checksum they had. Local.
+ */
 ls_status ls_repack(const ls_repack_options *options, const char *input, const char *output,
                     ls_logger *log) LS_MUST_USE;
 

@@ -30,8 +30,11 @@
  *     /checksums/state      over the lines marked "state": equal for equal runs
  *     /checksums/file       over the file's size and every byte that belongs to no array above, with itself as zeros;
  *                           so it covers the lines, hence the arrays, and HDF5's own structures
+ *     /checksums/blocks/PATH    of arrays that ask for it: how many rows a block has, then a checksum for each block
  *
- * The checksum of an array covers path, type, shape and bytes.
+ * The checksum of an array covers path, type, shape and bytes. That of a block is of its rows' bytes alone, in C order
+ * and little-endian: whoever reads a few rows of a large array can tell whether they are what was written
+ * (ls_store_read_checked()). A block has as many rows as fit into 16 KiB, and at least one; the last may be short.
  *
  * Behind HDF5's last byte stands the file's seal (src/store/seal.h), which says where arrays and checksums lie, so that
  * they are compared without HDF5: its library crashes on some damaged files. ls_store_open() refuses a sealed file
@@ -106,6 +109,7 @@ typedef struct ls_array {
     bool direct;       /* contiguous, native, unfiltered: read by pread at `offset` */
     uint64_t offset;   /* of the first byte in the file, where direct */
     size_t chunk_rows; /* rows of a chunk, 0 where not chunked */
+    size_t block_rows; /* rows of a block with a checksum of its own, 0 where there are none */
     bool filtered;     /* compressed: a random row costs a whole chunk */
     const char *refusal;
 } ls_array;
@@ -142,6 +146,13 @@ void ls_arrays_free(ls_arrays *arrays);
  * lies within the array (asserted). Not for text of any length.
  */
 ls_status ls_store_read(ls_store *store, const ls_array *array, size_t first, size_t count, void *out) LS_MUST_USE;
+
+/**
+ * As ls_store_read(), and compares every block that these rows lie in with its checksum, where the array has such: a
+ * row costs the reading of its block. LS_ERR_IO names file, array and rows where one differs.
+ */
+ls_status ls_store_read_checked(ls_store *store, const ls_array *array, size_t first, size_t count,
+                                void *out) LS_MUST_USE;
 
 /** As ls_store_read(), converted to LS_DTYPE_F32, F64 or I64; LS_ERR_DATA where a number does not fit. */
 ls_status ls_store_read_as(ls_store *store, const ls_array *array, size_t first, size_t count, ls_dtype dtype,
@@ -186,6 +197,12 @@ ls_status ls_store_add(ls_store_writer *writer, const char *path, ls_dtype dtype
 ls_status ls_store_add_text(ls_store_writer *writer, const char *path, size_t length, size_t count,
                             ls_store_part part, size_t *index) LS_MUST_USE;
 
+/**
+ * Array `index`, numbers with rows, shall have a checksum for each block of its rows, which ls_store_read_checked()
+ * compares. It must be filled from front to back (asserted). Before the file is sealed.
+ */
+ls_status ls_store_add_blocks(ls_store_writer *writer, size_t index) LS_MUST_USE;
+
 /** Ends the layout: HDF5 closes the file, its space is reserved (a full disk shows here). Calls HDF5, as the last. */
 ls_status ls_store_seal(ls_store_writer *writer) LS_MUST_USE;
 
@@ -218,6 +235,7 @@ uint64_t ls_store_writer_bytes(const ls_store_writer *writer);
 
 typedef struct ls_store_report {
     size_t arrays;       /* that were checked */
+    size_t blocks;       /* of rows, likewise */
     uint64_t bytes;      /* of the whole file */
     size_t damaged;      /* findings */
     bool has_checksums;  /* false: no seal, so it is not as lockstep wrote it, with nothing to compare */
@@ -226,9 +244,9 @@ typedef struct ls_store_report {
 } ls_store_report;
 
 /**
- * Recomputes every checksum of a file and compares, without HDF5. LS_OK only where all agree; LS_ERR_IO where the file
- * is damaged or truncated, LS_ERR_DATA where it has no seal. `report` (or NULL) starts as {0} and is filled in all
- * cases: end it with ls_store_report_free().
+ * Recomputes every checksum of a file and compares; HDF5 sees nothing of it before its structure is found good. LS_OK
+ * only where all agree; LS_ERR_IO where the file is damaged or truncated, LS_ERR_DATA where it has no seal. `report`
+ * (or NULL) starts as {0} and is filled in all cases: end it with ls_store_report_free().
  */
 ls_status ls_store_verify(const char *path, ls_store_report *report) LS_MUST_USE;
 void ls_store_report_free(ls_store_report *report);

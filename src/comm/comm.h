@@ -26,6 +26,7 @@ typedef struct ls__line {
     _Atomic uint64_t looked;  /* the same, when it last looked up from a wait; 0: not waiting */
     _Atomic uint64_t phase[LS__PHASE_WORDS];
     _Atomic uint64_t io[LS__IO_WORDS];
+    _Atomic uint64_t abort; /* of the host's first line: a rank of it has told why the job ends */
 } ls__line;
 
 typedef struct ls__grouping ls__grouping;

@@ -1,5 +1,6 @@
 #include "comm/wait.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -330,8 +331,20 @@ void ls__wait_pause(ls__wait *wait) {
 
 /* ---- a failure that one rank alone knows ---------------------------------------------------------------------- */
 
+/* One speaks, and ends the others meanwhile: what several ranks meet at once (damaged data) is told once. */
+static bool is_first_to_speak(ls_comm *comm, ls_status status) {
+    return ls_status_code(status) != LS_ERR_REPORTED && atomic_exchange(&comm->lines->abort, 1) == 0;
+}
+
+static void rest_2_seconds(void) {
+    struct timespec rest = {.tv_sec = 2};
+    while (nanosleep(&rest, &rest) != 0 && errno == EINTR) { /* the launcher's TERM comes ahead of its KILL */
+    }
+}
+
 void ls_comm_abort(ls_comm *comm, ls_status status) {
     int exit_code = ls_status_exit(status);
+    if (!is_first_to_speak(comm, status)) rest_2_seconds();
     if (ls_status_code(status) != LS_ERR_REPORTED) {
         view v = view_of(comm->line);
         ls_text text = {0};

@@ -340,6 +340,14 @@ uint64_t ls_dataset_digest(const ls_dataset *dataset) {
     return dataset->digest;
 }
 
+bool ls_dataset_has_checksums(const ls_dataset *dataset) {
+    const ls_storage *s = dataset->storage;
+    for (size_t i = 0; i < s->columns; i++)
+        for (size_t p = 0; p < s->parts; p++)
+            if (!s->column[i].array[p]->block_rows) return false;
+    return true;
+}
+
 ls_status ls_dataset_place(const ls_dataset *dataset, size_t field, size_t sample, ls_text *out) {
     size_t row = ls__dataset_row(dataset, sample);
     const ls_part *part = ls__storage_part(dataset->storage, row);
@@ -370,7 +378,7 @@ ls_status ls__storage_read(const ls_storage *storage, const ls_column *column, s
         const ls_part *part = ls__storage_part(storage, first);
         size_t at = first - part->first;
         size_t rows = part->rows - at < count ? part->rows - at : count;
-        LS_TRY(ls_store_read(part->store, column->array[part - storage->part], at, rows, to));
+        LS_TRY(ls_store_read_checked(part->store, column->array[part - storage->part], at, rows, to));
         to += rows * column->row_bytes;
         first += rows;
         count -= rows;

@@ -67,7 +67,10 @@ static inline const ls_column *ls__dataset_column(const ls_dataset *dataset, siz
 /** The part that holds a row. */
 const ls_part *ls__storage_part(const ls_storage *storage, size_t row);
 
-/** Rows [first, first + count) of a column in the stored type, from memory or file. Any thread. */
+/**
+ * Rows [first, first + count) of a column in the stored type, from memory, or from the file, whose checksums of blocks
+ * are compared. Any thread.
+ */
 ls_status ls__storage_read(const ls_storage *storage, const ls_column *column, size_t first, size_t count,
                            void *out) LS_MUST_USE;
 

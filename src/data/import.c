@@ -143,7 +143,8 @@ static ls_status add_field(ls_store_writer *writer, const ls_import_field *field
     snprintf(path, sizeof path, "%s/%s", group_of_part[part], field->name);
     size_t dim[1 + LS_MAX_RANK] = {samples};
     memcpy(dim + 1, field->shape.dim, field->shape.rank * sizeof dim[0]);
-    return ls_store_add(writer, path, field->dtype, 1 + field->shape.rank, dim, LS_PART_STATE, index);
+    LS_TRY(ls_store_add(writer, path, field->dtype, 1 + field->shape.rank, dim, LS_PART_STATE, index));
+    return ls_store_add_blocks(writer, *index);
 }
 
 /* Runs of samples of one part go to the file in one piece. */

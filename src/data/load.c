@@ -1,6 +1,5 @@
 /* Data in the node's memory: loading, checking, and the digest. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,34 +18,6 @@ enum { LOAD_BYTES = 4 << 20 };
 size_t ls__node_bytes(void) {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)4 << 30;
-}
-
-static bool finite_f32(const float *x, size_t count) {
-    float zero = 0;
-    for (size_t i = 0; i < count; i++) zero += x[i] * 0.0f;
-    return zero == 0;
-}
-
-static bool finite_f64(const double *x, size_t count) {
-    double zero = 0;
-    for (size_t i = 0; i < count; i++) zero += x[i] * 0.0;
-    return zero == 0;
-}
-
-static bool finite_half(const uint16_t *x, size_t count) {
-    unsigned bad = 0;
-    for (size_t i = 0; i < count; i++) bad |= (x[i] & 0x7c00u) == 0x7c00u;
-    return !bad;
-}
-
-bool ls__rows_finite(const ls_column *column, const void *rows, size_t count) {
-    size_t elements = count * ls_shape_size(column->shape);
-    switch (column->dtype) {
-    case LS_DTYPE_F16: return finite_half(rows, elements);
-    case LS_DTYPE_F32: return finite_f32(rows, elements);
-    case LS_DTYPE_F64: return finite_f64(rows, elements);
-    default: return true;
-    }
 }
 
 #define RANGE(type)                                                                                                    \

@@ -93,6 +93,17 @@ static void pack_floats(const ls_loader *l, const ls_loader_field *f, const ls_c
     if (field->role == LS_FIELD_WEIGHT) *out = (float)((double)*out * l->weight_scale);
 }
 
+/* What lies in memory was looked at when it was loaded, but numbers of 64 bits may be more than a float can hold. */
+static ls_status check_floats(const ls_loader *l, const ls_loader_field *f, const ls_column *column, uint64_t sample,
+                              const void *row, const float *packed) {
+    const ls_field *field = &l->set->field[f->field];
+    if (field->integral || (column->rows && column->dtype != LS_DTYPE_F64)) return LS_OK;
+    if (ls__finite(LS_DTYPE_F32, ls_shape_size(field->shape), packed)) return LS_OK;
+    return ls__row_fail(l->set->storage, column, ls__dataset_row(l->set, sample), "holds a number that %s",
+                        ls__rows_finite(column, row, 1) ? "is too large for float32, in which it is trained on"
+                                                        : "is not finite (NaN or infinity)");
+}
+
 static ls_status index_fail(const ls_dataset *set, const ls_column *column, uint64_t sample, size_t entries) {
     size_t row = ls__dataset_row(set, sample);
     if (entries)
@@ -108,9 +119,11 @@ static ls_status pack_row(const ls_loader *l, size_t at, const run *r, size_t i,
     const void *row = NULL;
     if (column->rows && i + FETCH_AHEAD < r->count) fetch(l, column, b->sample[i + FETCH_AHEAD]);
     LS_TRY(stored_row(l, f->field, r, i, b, scratch, &row));
-    if (f->buffer == LS_BUFFER_FLOAT)
+    if (f->buffer == LS_BUFFER_FLOAT) {
         pack_floats(l, f, column, r, i, row, (float *)(void *)out);
-    else if (!ls__pack_indices(column->dtype, size, row, f->entries, (int32_t *)(void *)out, &misfit))
+        return check_floats(l, f, column, b->sample[i], row, (float *)(void *)out);
+    }
+    if (!ls__pack_indices(column->dtype, size, row, f->entries, (int32_t *)(void *)out, &misfit))
         return index_fail(l->set, column, b->sample[i], f->entries);
     return LS_OK;
 }
@@ -366,16 +379,20 @@ static void take_next(ls_loader *l) {
     l->now.of = l->next.of;
 }
 
+static ls_status fill(ls_loader *l, const run *wanted) {
+    bool fits = false;
+    LS_TRY(settle(l, wanted, &fits));
+    if (l->stream && wanted->first < l->sampler.samples) ls__stream_pass(l->stream, wanted->epoch, wanted->first);
+    if (!fits) return pack(l, wanted, &l->now, l->row);
+    take_next(l);
+    return LS_OK;
+}
+
 ls_status ls_loader_fill(ls_loader *loader, uint32_t epoch, uint64_t first, size_t count, ls_batch *out) {
     assert(count <= loader->capacity);
-    run wanted = {.epoch = epoch, .first = first, .count = count};
-    bool fits = false;
-    LS_TRY(settle(loader, &wanted, &fits));
-    if (loader->stream && first < loader->sampler.samples) ls__stream_pass(loader->stream, epoch, first);
-    if (fits)
-        take_next(loader);
-    else
-        LS_TRY(pack(loader, &wanted, &loader->now, loader->row));
+    ls_status status = fill(loader, &(run){.epoch = epoch, .first = first, .count = count});
+    if (status != LS_OK && loader->stream) ls__stream_fail(loader->stream, status);
+    LS_TRY(status);
     if (out) *out = (ls_batch){.rows = count, .field = loader->now.field, .sample = loader->now.sample};
     return LS_OK;
 }

@@ -15,4 +15,7 @@ void ls__pack_sample(ls_dtype dtype, const ls_preprocess *preprocess, size_t cou
 /** `count` integers as int32; false where one is no index below `entries` (its place goes to *misfit). */
 bool ls__pack_indices(ls_dtype dtype, size_t count, const void *in, size_t entries, int32_t *out, size_t *misfit);
 
+/** Whether `count` numbers are all finite; integers always are. */
+bool ls__finite(ls_dtype dtype, size_t count, const void *numbers);
+
 #endif

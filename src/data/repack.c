@@ -55,7 +55,8 @@ static ls_status add_array(repack *r, size_t i) {
                                  &r->index[i]);
     }
     ls_dtype dtype = array->dtype == LS_DTYPE_F16 ? LS_DTYPE_F32 : array->dtype;
-    return ls_store_add(r->writer, array->path, dtype, array->rank, array->dim, LS_PART_STATE, &r->index[i]);
+    LS_TRY(ls_store_add(r->writer, array->path, dtype, array->rank, array->dim, LS_PART_STATE, &r->index[i]));
+    return array->rank > 0 ? ls_store_add_blocks(r->writer, r->index[i]) : LS_OK;
 }
 
 static ls_status copy_text(repack *r, size_t i) {
@@ -76,20 +77,20 @@ static ls_status copy_text(repack *r, size_t i) {
     return LS_OK;
 }
 
+static ls_status read_run(const repack *r, const ls_array *array, size_t row, size_t count, void *out) {
+    if (array->dtype == LS_DTYPE_F16) return ls_store_read_as(r->store, array, row, count, LS_DTYPE_F32, out);
+    return ls_store_read_checked(r->store, array, row, count, out);
+}
+
 /* Arrays of one group have equal lengths, so one permutation serves them all. Half floats become single ones. */
 static ls_status read_rows(const repack *r, const ls_array *array, size_t first, size_t count, void *out) {
-    bool half = array->dtype == LS_DTYPE_F16;
-    size_t row_bytes = half ? 2 * array->row_bytes : array->row_bytes;
+    size_t row_bytes = array->dtype == LS_DTYPE_F16 ? 2 * array->row_bytes : array->row_bytes;
     ls_permutation order = ls_permutation_make(r->options->seed, LS_PURPOSE_IMPORT, 0, array->rows);
     bool shuffle = r->options->shuffle && array->rank > 0;
     for (size_t i = 0; i < count;) {
         size_t run = shuffle ? 1 : count - i;
         size_t row = shuffle ? (size_t)ls_permutation_at(&order, first + i) : first + i;
-        void *to = (char *)out + i * row_bytes;
-        if (half)
-            LS_TRY(ls_store_read_as(r->store, array, row, run, LS_DTYPE_F32, to));
-        else
-            LS_TRY(ls_store_read(r->store, array, row, run, to));
+        LS_TRY(read_run(r, array, row, run, (char *)out + i * row_bytes));
         i += run;
     }
     return LS_OK;

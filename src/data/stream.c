@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,14 @@
 #include "lockstep/random.h"
 
 enum { HELD = 2 }; /* windows in memory */
+
+/* Why a rank of the node cannot go on; the first one's stays. */
+typedef struct failure {
+    _Atomic uint64_t state; /* 0: none, CLAIMED, SAID */
+    uint64_t code;          /* ls_code; valid once said, as the words are */
+    char words[1008];
+} failure;
+enum { CLAIMED = 1, SAID = 2 };
 
 struct ls_stream {
     const ls_dataset *set;
@@ -22,15 +31,14 @@ struct ls_stream {
     size_t slot_bytes;
     /* of the node */
     ls_comm_memory *memory;
+    failure *failure;
     _Atomic uint64_t *ready, *passed;
-    _Atomic uint64_t *failed; /* 1 + the rank whose reading failed */
     unsigned char *slots;
     /* the thread */
     pthread_t thread;
     bool running;
     atomic_bool stop;
-    uint64_t start;   /* window to begin with */
-    ls_status status; /* of the thread; valid once `failed` names this rank */
+    uint64_t start; /* window to begin with */
 };
 
 static void rest_a_moment(void) {
@@ -100,14 +108,24 @@ static ls_status read_window(ls_stream *s, uint64_t window) {
     return LS_OK;
 }
 
+void ls__stream_fail(ls_stream *stream, ls_status status) {
+    failure *f = stream->failure;
+    uint64_t none = 0;
+    if (!atomic_compare_exchange_strong(&f->state, &none, CLAIMED)) return;
+    f->code = (uint64_t)ls_status_code(status);
+    snprintf(f->words, sizeof f->words, "%s", ls_status_message(status));
+    atomic_store_explicit(&f->state, SAID, memory_order_release);
+}
+
 static void *read_ahead(void *argument) {
     ls_stream *s = argument;
     for (uint64_t window = s->start;; window++) {
         while (!atomic_load(&s->stop) && !room_for(s, window)) rest_a_moment();
         if (atomic_load(&s->stop)) return NULL;
-        s->status = read_window(s, window);
-        if (s->status == LS_OK) continue;
-        atomic_store(s->failed, 1 + ls_comm_memory_rank(s->memory));
+        ls_status status = read_window(s, window);
+        if (status == LS_OK) continue;
+        ls__stream_fail(s, status);
+        ls_status_free(status);
         return NULL;
     }
 }
@@ -117,8 +135,6 @@ static void end_thread(ls_stream *s) {
     atomic_store(&s->stop, true);
     pthread_join(s->thread, NULL);
     s->running = false;
-    ls_status_free(s->status);
-    s->status = LS_OK;
 }
 
 static ls_status begin_thread(ls_stream *s) {
@@ -173,10 +189,11 @@ static ls_status plan(ls_stream *s, size_t cache, size_t batch, ls_logger *log, 
     return LS_OK;
 }
 
-/* ready | passed | failed | slots */
+/* failure | ready | passed | slots */
 static ls_status take_memory(ls_stream *s, ls_logger *log, bool *possible) {
     uint64_t slots = HELD * s->sampler.window;
-    size_t words = ls_round_up((slots + ls_comm_node_size(s->comm) + 1) * sizeof *s->ready, LS_ALIGNMENT);
+    size_t words =
+        ls_round_up(sizeof *s->failure + (slots + ls_comm_node_size(s->comm)) * sizeof *s->ready, LS_ALIGNMENT);
     void *base = NULL;
     ls_status status =
         ls_comm_memory_create(s->comm, words + slots * s->slot_bytes, "the window of streamed data", &base, &s->memory);
@@ -187,9 +204,9 @@ static ls_status take_memory(ls_stream *s, ls_logger *log, bool *possible) {
         *possible = false;
         return LS_OK;
     }
-    s->ready = base;
+    s->failure = base;
+    s->ready = (_Atomic uint64_t *)(s->failure + 1);
     s->passed = s->ready + slots;
-    s->failed = s->passed + ls_comm_memory_size(s->memory);
     s->slots = (unsigned char *)base + words;
     return LS_OK;
 }
@@ -249,7 +266,7 @@ ls_status ls__stream_seek(ls_stream *stream, uint32_t epoch, uint64_t position) 
     size_t rank = ls_comm_memory_rank(stream->memory);
     atomic_store(&stream->passed[rank], stream->start);
     for (uint64_t i = 0; rank == 0 && i < HELD * stream->sampler.window; i++) atomic_store(&stream->ready[i], 0);
-    if (rank == 0) atomic_store(stream->failed, 0);
+    if (rank == 0) atomic_store(&stream->failure->state, 0);
     LS_TRY(ls_comm_memory_barrier(stream->memory));
     return ls_comm_agree(stream->comm, begin_thread(stream));
 }
@@ -259,17 +276,6 @@ void ls__stream_pass(ls_stream *stream, uint32_t epoch, uint64_t position) {
     uint64_t window = window_of(stream, epoch, position);
     _Atomic uint64_t *mine = &stream->passed[ls_comm_memory_rank(stream->memory)];
     if (window > atomic_load(mine)) atomic_store_explicit(mine, window, memory_order_release);
-}
-
-static ls_status reading_failed(ls_stream *s) {
-    size_t rank = atomic_load(s->failed) - 1;
-    if (rank != ls_comm_memory_rank(s->memory))
-        return LS_FAIL(LS_ERR_IO, "%s: another rank of this node could not read its share", s->set->name);
-    pthread_join(s->thread, NULL);
-    s->running = false;
-    ls_status status = s->status;
-    s->status = LS_OK;
-    return status;
 }
 
 /* Where a block of the present epoch stands in its window. */
@@ -288,7 +294,9 @@ ls_status ls__stream_row(ls_stream *stream, size_t field, uint32_t epoch, uint64
     }
     uint64_t slot = slot_of(stream, window, place_in_window(stream, sample / stream->sampler.block));
     while (atomic_load_explicit(&stream->ready[slot], memory_order_acquire) != window + 1) {
-        if (atomic_load(stream->failed)) return reading_failed(stream);
+        const failure *f = stream->failure;
+        if (atomic_load_explicit(&f->state, memory_order_acquire) == SAID)
+            return LS_FAIL((ls_code)f->code, "%s", f->words);
         rest_a_moment();
     }
     *out = stream->slots + slot * stream->slot_bytes + stream->offset[field] +

@@ -8,6 +8,7 @@
  *
  *     ready[slot]    1 + the number of the window whose block lies there
  *     passed[rank]   windows that this rank has left behind: their slots may be overwritten once all have
+ *     failure        the words of the first rank that cannot go on: the others, which wait for it, end with the same
  *
  * Windows are numbered through the epochs.
  */
@@ -44,5 +45,8 @@ void ls__stream_pass(ls_stream *stream, uint32_t epoch, uint64_t position);
  */
 ls_status ls__stream_row(ls_stream *stream, size_t field, uint32_t epoch, uint64_t position, uint64_t sample,
                          void *scratch, const void **out) LS_MUST_USE;
+
+/** This rank goes no further because of `status` (borrowed): nobody on the node shall wait for it. Any thread. */
+void ls__stream_fail(ls_stream *stream, ls_status status);
 
 #endif

@@ -20,6 +20,7 @@ ls_status ls_store_fill(ls_store_writer *writer, size_t index, size_t first, con
     slot->filled += count;
     if (slot->hashed == first) {
         XXH3_64bits_update(slot->hash, bytes, count);
+        if (slot->table) ls__blocks_add(&slot->blocks, bytes, count);
         slot->hashed += count;
     }
     pthread_mutex_unlock(&writer->mutex);
@@ -49,11 +50,14 @@ typedef struct scratch {
 /* The checksum of what was filled: from the caller's memory if it came in order, else from the file. */
 static ls_status take_checksum(ls_store_writer *writer, ls__slot *slot, const scratch *with) {
     assert(slot->filled == slot->array.bytes && "every byte of an array is filled once before the commit");
+    assert((slot->hashed == slot->array.bytes || !slot->table) && "with checksums of blocks: from front to back");
     if (slot->hashed == slot->array.bytes) {
         slot->checksum = XXH3_64bits_digest(slot->hash);
+        if (slot->table) ls__blocks_end(&slot->blocks);
         return LS_OK;
     }
-    return ls__checksum_array(writer->fd, writer->temporary, &slot->array, with->hash, with->buffer, &slot->checksum);
+    return ls__checksum_array(writer->fd, writer->temporary, &slot->array, with->hash, NULL, with->buffer,
+                              &slot->checksum);
 }
 
 /* The checksum over all that belongs to no array of the user. */
@@ -70,6 +74,25 @@ static ls_status write_own(ls_store_writer *writer, size_t which, const void *by
     return ls__write_at(writer->fd, writer->temporary, slot->array.offset, bytes, count);
 }
 
+/* What every table of blocks is to be: handed to `each` with the number of its own slot and its bytes. */
+typedef ls_status (*on_table)(ls_store_writer *writer, size_t which, const void *bytes, size_t count,
+                              const scratch *with);
+static ls_status for_tables(ls_store_writer *writer, on_table each, const scratch *with) {
+    for (size_t i = 0; i < writer->count; i++) {
+        const ls__slot *slot = &writer->slots[i];
+        if (slot->table)
+            LS_TRY(each(writer, slot->table_slot - writer->count, slot->table,
+                        writer->slots[slot->table_slot].array.bytes, with));
+    }
+    return LS_OK;
+}
+
+static ls_status write_table(ls_store_writer *writer, size_t which, const void *bytes, size_t count,
+                             const scratch *with) {
+    (void)with;
+    return write_own(writer, which, bytes, count);
+}
+
 static ls_status write_checksums(ls_store_writer *writer, const scratch *with) {
     for (size_t i = 0; i < writer->count; i++) LS_TRY(take_checksum(writer, &writer->slots[i], with));
     writer->lines.length = 0;
@@ -80,6 +103,7 @@ static ls_status write_checksums(ls_store_writer *writer, const scratch *with) {
     writer->state = ls__checksum_state(with->hash, &writer->lines);
     LS_TRY(write_own(writer, LS__SLOT_LINES, writer->lines.bytes, writer->lines.length));
     LS_TRY(write_own(writer, LS__SLOT_STATE, &writer->state, sizeof writer->state));
+    LS_TRY(for_tables(writer, write_table, with));
     LS_TRY(whole_checksum(writer, with, &writer->whole));
     return write_own(writer, LS__SLOT_FILE, &writer->whole, sizeof writer->whole);
 }
@@ -123,6 +147,7 @@ static ls_status read_back(ls_store_writer *writer, const scratch *with) {
     LS_TRY(check_own(writer, LS__SLOT_LINES, writer->lines.bytes, writer->lines.length, with));
     LS_TRY(check_own(writer, LS__SLOT_STATE, &writer->state, sizeof writer->state, with));
     LS_TRY(check_own(writer, LS__SLOT_FILE, &writer->whole, sizeof writer->whole, with));
+    LS_TRY(for_tables(writer, check_own, with));
     uint64_t whole;
     LS_TRY(whole_checksum(writer, with, &whole));
     return whole == writer->whole ? LS_OK : reads_back_differently(writer, "its structure");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lockstep/options.h"
+#include "store/checksum.h"
 #include "store/io.h"
 #include "store/seal.h"
 #include "store/store.h"
@@ -245,6 +246,34 @@ static ls__entry *open_entry(ls_store *store, char *path) {
     return entry;
 }
 
+/* How many rows a block has stands first in its table, and must go with the rest of it. */
+static ls_status find_block_rows(ls_store *store, ls__entry *entry) {
+    const ls_array *table = entry->blocks;
+    uint64_t rows = 0;
+    entry->blocks_misfit = true;
+    entry->array.block_rows = 1;
+    if (table->dtype != LS_DTYPE_U64 || table->rank != 1 || table->rows < 2) return LS_OK;
+    LS_TRY(ls_store_read(store, table, 0, 1, &rows));
+    if (rows == 0 || (rows > 1 && rows > LS__BLOCK_BYTES / entry->array.row_bytes)) return LS_OK;
+    entry->array.block_rows = (size_t)rows;
+    entry->blocks_misfit = table->rows != 1 + ls__block_count(entry->array.rows, (size_t)rows);
+    return LS_OK;
+}
+
+/* The checksums of an array's blocks, where the file has them. */
+static ls_status find_blocks(ls_store *store, ls__entry *entry) {
+    const ls_array *array = &entry->array;
+    if (array->rank == 0 || array->dtype >= LS_DTYPE_TEXT || array->bytes == 0) return LS_OK;
+    if (strncmp(array->path, LS__CHECKSUMS, strlen(LS__CHECKSUMS)) == 0) return LS_OK;
+    char *path = NULL;
+    if (asprintf(&path, "%s%s", LS__BLOCKS, array->path) < 0) return LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
+    ls_status status = LS_OK;
+    if (ls_store_exists(store, path)) status = ls_store_find(store, path, &entry->blocks);
+    free(path);
+    LS_TRY(status);
+    return entry->blocks ? find_block_rows(store, entry) : LS_OK;
+}
+
 ls_status ls_store_find(ls_store *store, const char *path, const ls_array **out) {
     *out = NULL;
     char *normal = ls__normal_path(path);
@@ -254,10 +283,12 @@ ls_status ls_store_find(ls_store *store, const char *path, const ls_array **out)
     bool opened = !entry;
     if (!entry) entry = open_entry(store, normal);
     ls__hdf5_leave();
-    if (entry) *out = &entry->array;
     ls_status status = entry ? LS_OK : no_array(store, normal);
     if (!entry || !opened) free(normal);
-    return status;
+    LS_TRY(status);
+    if (opened) LS_TRY(find_blocks(store, entry));
+    *out = &entry->array;
+    return LS_OK;
 }
 
 /* ---- lists -------------------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/checksum.h"
 #include "store/io.h"
 #include "store/store.h"
 
@@ -47,6 +48,68 @@ ls_status ls_store_read(ls_store *store, const ls_array *array, size_t first, si
     return ls__read_at(store->fd, store->path, array->offset + (uint64_t)first * array->row_bytes, out,
                        count * array->row_bytes);
 }
+
+/* ---- blocks with checksums ---------------------------------------------------------------------------------- */
+
+/* Compares rows [first, first + count), which are whole blocks, with their checksums. */
+static ls_status compare_blocks(ls_store *store, const ls__entry *entry, size_t first, size_t count, const char *rows) {
+    enum { AT_ONCE = 128 };
+    uint64_t sums[AT_ONCE];
+    const ls_array *array = &entry->array;
+    size_t step = AT_ONCE * array->block_rows;
+    for (size_t done = 0; done < count; done += step) {
+        size_t some = count - done < step ? count - done : step;
+        LS_TRY(ls_store_read(store, entry->blocks, 1 + (first + done) / array->block_rows,
+                             ls__block_count(some, array->block_rows), sums));
+        for (size_t at = 0; at < some; at += array->block_rows) {
+            size_t in_block = some - at < array->block_rows ? some - at : array->block_rows;
+            const char *bytes = rows + (done + at) * array->row_bytes;
+            if (XXH3_64bits(bytes, in_block * array->row_bytes) == sums[at / array->block_rows]) continue;
+            size_t row = first + done + at;
+            return LS_FAIL(LS_ERR_IO,
+                           "%s:%s: rows %zu to %zu differ from their checksum: the file is damaged, or was changed "
+                           "after it was written; import it again (or remove /checksums from it, if the change stays)",
+                           store->path, array->path, row, row + in_block - 1);
+        }
+    }
+    return LS_OK;
+}
+
+/* Some rows of one block, through the whole of it. */
+static ls_status read_within(ls_store *store, const ls__entry *entry, size_t first, size_t count, void *out) {
+    const ls_array *array = &entry->array;
+    char block[LS__BLOCK_BYTES];
+    size_t at = first % array->block_rows, begin = first - at;
+    size_t rows = array->rows - begin < array->block_rows ? array->rows - begin : array->block_rows;
+    LS_TRY(ls_store_read(store, array, begin, rows, block));
+    LS_TRY(compare_blocks(store, entry, begin, rows, block));
+    memcpy(out, block + at * array->row_bytes, count * array->row_bytes);
+    return LS_OK;
+}
+
+ls_status ls_store_read_checked(ls_store *store, const ls_array *array, size_t first, size_t count, void *out) {
+    const ls__entry *entry = (const ls__entry *)array;
+    if (!entry->blocks) return ls_store_read(store, array, first, count, out);
+    if (entry->blocks_misfit)
+        return LS_FAIL(LS_ERR_IO, "%s: %s does not fit %s: the file is damaged, or was changed after it was written",
+                       store->path, entry->blocks->path, array->path);
+    char *next = out;
+    for (size_t some; count > 0; first += some, count -= some, next += some * array->row_bytes) {
+        size_t lacking = array->block_rows - first % array->block_rows;
+        bool to_end = first + count == array->rows;
+        if (lacking < array->block_rows || (count < array->block_rows && !to_end)) {
+            some = count < lacking ? count : lacking;
+            LS_TRY(read_within(store, entry, first, some, next));
+            continue;
+        }
+        some = to_end ? count : count - count % array->block_rows;
+        LS_TRY(ls_store_read(store, array, first, some, next));
+        LS_TRY(compare_blocks(store, entry, first, some, next));
+    }
+    return LS_OK;
+}
+
+/* ---- converting --------------------------------------------------------------------------------------------- */
 
 static ls_status convert_rows(const ls_store *store, const ls_array *array, size_t first, const void *rows,
                               size_t count, ls_dtype dtype, void *out) {

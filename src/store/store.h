@@ -12,7 +12,9 @@ typedef struct ls__entry {
     char *path;
     char refusal[160];
     hid_t dataset;
-    hid_t memory_type; /* what H5Dread is asked for; H5I_INVALID_HID where reading is refused */
+    hid_t memory_type;      /* what H5Dread is asked for; H5I_INVALID_HID where reading is refused */
+    const ls_array *blocks; /* the table of its blocks' checksums; or NULL */
+    bool blocks_misfit;     /* that table does not fit this array */
 } ls__entry;
 
 struct ls_store {

@@ -99,8 +99,10 @@ void ls_store_writer_destroy(ls_store_writer *writer) {
         close(writer->fd);
         if (writer->stage != LS__COMMITTED) unlink(writer->temporary);
     }
-    for (size_t i = 0; i < writer->count + LS__OWN_SLOTS && i < writer->space; i++) {
+    for (size_t i = 0; i < ls__slots(writer) && i < writer->space; i++) {
         XXH3_freeState(writer->slots[i].hash);
+        XXH3_freeState(writer->slots[i].blocks.hash);
+        free(writer->slots[i].table);
         free(writer->slots[i].path);
     }
     pthread_mutex_destroy(&writer->mutex);
@@ -155,7 +157,7 @@ static bool create_dataset(hid_t file, ls__slot *slot) {
 }
 
 static ls_status grow(ls_store_writer *writer) {
-    if (writer->count + LS__OWN_SLOTS < writer->space) return LS_OK;
+    if (ls__slots(writer) < writer->space) return LS_OK;
     size_t space = writer->space ? 2 * writer->space : 32;
     ls__slot *larger = realloc(writer->slots, space * sizeof *larger);
     if (!larger) return LS_FAIL(LS_ERR_MEMORY, "no memory for %zu arrays", space);
@@ -221,6 +223,21 @@ ls_status ls_store_add_text(ls_store_writer *writer, const char *path, size_t le
     return LS_OK;
 }
 
+ls_status ls_store_add_blocks(ls_store_writer *writer, size_t index) {
+    assert(writer->stage == LS__LAYING_OUT && index < writer->count);
+    ls__slot *slot = &writer->slots[index];
+    assert(slot->array.rank > 0 && slot->array.dtype < LS_DTYPE_TEXT && !slot->table);
+    if (slot->array.bytes == 0) return LS_OK;
+    size_t rows = ls__block_rows(slot->array.row_bytes);
+    slot->table = calloc(1 + ls__block_count(slot->array.rows, rows), sizeof *slot->table);
+    slot->blocks.hash = XXH3_createState();
+    if (!slot->table || !slot->blocks.hash) return LS_FAIL(LS_ERR_MEMORY, "no memory for the checksums of an array");
+    slot->table[0] = rows;
+    slot->blocks.sums = slot->table + 1;
+    slot->blocks.bytes = rows * slot->array.row_bytes;
+    return LS_OK;
+}
+
 /* ---- sealing ------------------------------------------------------------------------------------------------ */
 
 static int by_path(const void *a, const void *b, void *slots) {
@@ -236,6 +253,25 @@ static ls_status sort_slots(ls_store_writer *writer) {
     return LS_OK;
 }
 
+static ls_status lay_out_tables(ls_store_writer *writer) {
+    for (size_t i = 0; i < writer->count; i++) {
+        const ls_array *array = &writer->slots[i].array;
+        if (!writer->slots[i].table) continue;
+        char *path = NULL;
+        if (asprintf(&path, "%s%s", LS__BLOCKS, array->path) < 0) return LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
+        ls_array table = {.dtype = LS_DTYPE_U64, .item_bytes = sizeof(uint64_t), .rank = 1};
+        table.dim[0] = 1 + ls__block_count(array->rows, (size_t)writer->slots[i].table[0]);
+        size_t at = ls__slots(writer);
+        writer->tables++;
+        ls_status status = grow(writer);
+        if (status == LS_OK) status = lay_out(writer, at, path, table, LS_PART_OTHER);
+        free(path);
+        LS_TRY(status);
+        writer->slots[i].table_slot = at;
+    }
+    return LS_OK;
+}
+
 /* Composes the lines of /checksums/datasets. Their length does not depend on the checksums. */
 static ls_status lay_out_checksums(ls_store_writer *writer) {
     ls_array lines = {.dtype = LS_DTYPE_TEXT}, word = {.dtype = LS_DTYPE_U64, .item_bytes = sizeof(uint64_t)};
@@ -248,7 +284,8 @@ static ls_status lay_out_checksums(ls_store_writer *writer) {
     size_t own = writer->count;
     LS_TRY(lay_out(writer, own + LS__SLOT_LINES, LS__CHECKSUMS "datasets", lines, LS_PART_OTHER));
     LS_TRY(lay_out(writer, own + LS__SLOT_STATE, LS__CHECKSUMS "state", word, LS_PART_OTHER));
-    return lay_out(writer, own + LS__SLOT_FILE, LS__CHECKSUMS "file", word, LS_PART_OTHER);
+    LS_TRY(lay_out(writer, own + LS__SLOT_FILE, LS__CHECKSUMS "file", word, LS_PART_OTHER));
+    return lay_out_tables(writer);
 }
 
 static ls_status close_library(ls_store_writer *writer) {
@@ -276,8 +313,7 @@ static ls_status check_slot(ls_store *store, const ls__slot *slot) {
 static ls_status check_layout(ls_store_writer *writer) {
     ls_store *store;
     ls_status status = ls_store_open(writer->temporary, &store);
-    for (size_t i = 0; status == LS_OK && i < writer->count + LS__OWN_SLOTS; i++)
-        status = check_slot(store, &writer->slots[i]);
+    for (size_t i = 0; status == LS_OK && i < ls__slots(writer); i++) status = check_slot(store, &writer->slots[i]);
     ls_store_close(store);
     if (status == LS_OK) return LS_OK;
     /* Whatever is wrong with it, the file is ours and fresh: it is the disk. */

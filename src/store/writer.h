@@ -18,6 +18,9 @@ typedef struct ls__slot {
     size_t appended;    /* bytes that ls_store_append() has put */
     XXH3_state_t *hash; /* over what came from the front */
     uint64_t checksum;
+    uint64_t *table; /* /checksums/blocks/PATH: rows of a block, then blocks.sums; or NULL */
+    ls__blocks blocks;
+    size_t table_slot; /* where that array is */
 } ls__slot;
 
 typedef enum ls__stage { LS__LAYING_OUT, LS__FILLING, LS__COMMITTED } ls__stage;
@@ -29,7 +32,8 @@ struct ls_store_writer {
     int64_t file; /* HDF5's handle while laying out */
     ls__stage stage;
     uint64_t bytes;
-    size_t count, space; /* the user's arrays; while sealing the three of /checksums are behind them */
+    size_t count, space; /* the user's arrays; while sealing those of /checksums are behind them */
+    size_t tables;       /* of those, how many are below /checksums/blocks */
     ls__slot *slots;
     size_t *sorted;        /* the user's arrays by path */
     pthread_mutex_t mutex; /* guards filled, hashed and hash of all slots */
@@ -37,7 +41,12 @@ struct ls_store_writer {
     uint64_t state, whole;
 };
 
-/** Numbers of the arrays below /checksums, behind the user's `count`. */
+/** Numbers of the arrays below /checksums, behind the user's `count`; the tables of blocks follow. */
 enum { LS__SLOT_LINES, LS__SLOT_STATE, LS__SLOT_FILE, LS__OWN_SLOTS };
+
+/** All slots: the user's, and, once sealed, those below /checksums. */
+static inline size_t ls__slots(const ls_store_writer *writer) {
+    return writer->count + LS__OWN_SLOTS + writer->tables;
+}
 
 #endif

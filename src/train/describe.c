@@ -132,6 +132,7 @@ ls_status ls_trainer_check_data(ls_trainer *t, ls_text *out) {
         const ls_texts *paths; /* a fraction: its rows are the training set's, which were looked at */
     } others[] = {{t->data.valid, &options->valid}, {t->data.test, &options->test}};
     uint64_t bytes = 0, all = 0;
+    size_t sets = 1, checked = ls_dataset_has_checksums(t->data.train);
     double share;
     ls_feed_plan plan = ls__training_feed(t);
     LS_TRY(ls__feed_inspect(&plan, &bytes));
@@ -141,11 +142,16 @@ ls_status ls_trainer_check_data(ls_trainer *t, ls_text *out) {
         plan = ls__evaluator_plan(t, others[i].set);
         LS_TRY(ls__feed_inspect(&plan, &bytes));
         all += bytes;
+        sets++;
+        checked += ls_dataset_has_checksums(others[i].set);
     }
     char size[32];
-    return ls_text_add(out,
+    LS_TRY(ls_text_add(out,
                        "%-10s all data were read (%s of them streamed): every number is finite, every label fits\n",
-                       "full", size_text((double)all, size));
+                       "full", size_text((double)all, size)));
+    if (checked == 0) return LS_OK;
+    return ls_text_add(out, "%-10s every block of rows agrees with its checksum (%zu of %zu sets carry them)\n",
+                       "checksums", checked, sets);
 }
 
 ls_status ls_trainer_print_dot(ls_trainer *t, ls_text *out) {

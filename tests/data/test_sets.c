@@ -229,6 +229,31 @@ static void indices_are_checked_before_training(void **state) {
     ls_data_close(&data);
 }
 
+/* Finite as they are stored, and as floats no more. */
+static void numbers_too_large_for_floats_are_named(void **state) {
+    (void)state;
+    static const double values[6] = {1, 2, 3, 4, -1e39, 5};
+    support_write_arrays(support_path(folder, "a.h5"),
+                         (support_array[]){{"/train/x", LS_DTYPE_F64, 2, {3, 2}, values}, {NULL}});
+    ls_data data;
+    ls_loader *loader = NULL;
+    ls_data_options options = support_data_options(pool, "train", "a.h5:/train", NULL);
+    assert_works(open_with(&options, NULL, &data));
+    ls_loader_field field = {.field = 0};
+    ls_loader_plan plan = {.dataset = data.train,
+                           .sampler = ls_sampler_sequential(&options, data.train),
+                           .fields = &field,
+                           .field_count = 1,
+                           .capacity = 3,
+                           .comm = comm};
+    assert_works(ls_loader_create(&plan, &loader));
+    assert_works(ls_loader_fill(loader, 0, 0, 2, NULL));
+    assert_refuses(ls_loader_fill(loader, 0, 0, 3, NULL), LS_ERR_DATA,
+                   "a.h5:/train/x: sample 2: holds a number that is too large for float32");
+    ls_loader_destroy(loader);
+    ls_data_close(&data);
+}
+
 static void weights_get_mean_1(void **state) {
     (void)state;
     static const float good[6] = {1, 0, 2, 3, 0, 6}, bad[6] = {1, 0, 2, -3, 0, 6};
@@ -534,6 +559,7 @@ static void the_digits_are_what_the_project_carries(void **state) {
     assert_int_equal(ls_dataset_samples(data.valid), 360);
     assert_int_equal(ls_dataset_field(data.train, 0)->dtype, LS_DTYPE_U8);
     assert_int_equal(ls_dataset_field(data.train, 1)->classes, 10);
+    assert_true(ls_dataset_has_checksums(data.train) && ls_dataset_has_checksums(data.valid));
     ls_data_close(&data);
 }
 
@@ -657,6 +683,11 @@ static void repacking_keeps_samples_together(void **state) {
     for (size_t i = 0; i < 100; i++) assert_int_equal(seen[i], 1);
     assert_true(moved > 80);
     assert_works(ls_store_verify(output, NULL));
+    /* What is damaged gets no new checksums. */
+    assert_works(ls_repack(&options, output, input, NULL));
+    support_flip(input, "/train/y", 42);
+    assert_refuses(ls_repack(&options, input, output, NULL), LS_ERR_IO, "a.h5:/train/y: rows 0 to 99 differ");
+    assert_works(ls_store_verify(output, NULL));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -675,6 +706,7 @@ int main(void) {
         TEST(fields_are_described),
         TEST(all_stored_types_are_packed),
         TEST(indices_are_checked_before_training),
+        TEST(numbers_too_large_for_floats_are_named),
         TEST(weights_get_mean_1),
         TEST(orders_are_permutations),
         TEST(epochs_and_seeds_differ),

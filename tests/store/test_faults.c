@@ -40,6 +40,7 @@ static ls_status fill_all(ls_store_writer *writer, uint64_t seed) {
     for (size_t i = 0; i < COUNT; i++) values[i] = (float)support_random(seed, i);
     ls_status status =
         ls_store_add(writer, "/parameters/a/weight", LS_DTYPE_F32, 2, (size_t[]){COUNT / 10, 10}, LS_PART_STATE, &x);
+    if (status == LS_OK) status = ls_store_add_blocks(writer, x);
     if (status == LS_OK) status = ls_store_add(writer, "/state/step", LS_DTYPE_U64, 0, NULL, LS_PART_STATE, &y);
     if (status == LS_OK) status = ls_store_add_text(writer, "/config", 6, 0, LS_PART_STATE, &t);
     if (status == LS_OK)

@@ -40,6 +40,7 @@ static void write_sample(const char *path, uint64_t seed, const char *host) {
     assert_works(ls_store_create(path, NULL, &writer));
     assert_works(ls_store_add(writer, "/parameters/dense_1/weight", LS_DTYPE_F32, 2, (size_t[]){ROWS, COLUMNS},
                               LS_PART_STATE, &w));
+    assert_works(ls_store_add_blocks(writer, w));
     assert_works(ls_store_add(writer, "/optimizer/velocity/dense_1/weight", LS_DTYPE_F64, 1, (size_t[]){1000},
                               LS_PART_STATE, &s));
     assert_works(ls_store_add(writer, "/state/step", LS_DTYPE_U64, 0, NULL, LS_PART_STATE, &t));

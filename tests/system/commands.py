@@ -157,7 +157,7 @@ def words_that_nobody_knows_are_refused():
                         (["status"], "which run"), (["stop"], "which run"), (["sweep"], "which configuration"),
                         (["sweep", "a.yaml"], "nothing to vary"), (["sweep", "a.yaml", "--seeds=0"], "from 1"),
                         (["sweep", "a.yaml", "--folds=1"], "from 2"), (["bench", "--samples=none"], "from 1 to"),
-                        (["diff", "a"], "two checkpoints"), (["info"], "which file"), (["verify"], "which checkpoint"),
+                        (["diff", "a"], "two checkpoints"), (["info"], "which file"), (["verify"], "which file"),
                         (["config", "a"], "lockstep check"), (["train"], "which configuration")):
         lockstep(*words, code=USAGE, says=says)
 

@@ -67,6 +67,9 @@ static void print_array(ls_store *store, const ls_array *array) {
     char shape[160], value[128];
     shape_text(array, shape, sizeof shape);
     value_text(store, array, value, sizeof value);
+    if (array->block_rows)
+        snprintf(value, sizeof value, "checksums of %zu row%s each", array->block_rows,
+                 array->block_rows == 1 ? "" : "s");
     printf("%-44s %-8s %-18s %s\n", array->path, ls_dtype_name(array->dtype), shape, value);
 }
 
@@ -78,6 +81,7 @@ static json_t *array_json(ls_store *store, const ls_array *array) {
     json_t *object = json_pack("{s:s, s:s, s:o, s:I}", "path", array->path, "type", ls_dtype_name(array->dtype),
                                "shape", shape, "bytes", (json_int_t)array->bytes);
     if (*value) json_object_set_new(object, "value", json_string(value));
+    if (array->block_rows) json_object_set_new(object, "block_rows", json_integer((json_int_t)array->block_rows));
     return object;
 }
 

@@ -11,7 +11,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     settings *s = ((cli_parse *)state->input)->settings;
     switch (key) {
     case ARGP_KEY_ARG: return cli_take_argument(&s->path, argument, state);
-    case ARGP_KEY_END: return s->path ? 0 : cli_refuse(state, "which checkpoint?");
+    case ARGP_KEY_END: return s->path ? 0 : cli_refuse(state, "which file?");
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -20,12 +20,15 @@ static ls_status run(cli *c, void *argument) {
     const settings *s = argument;
     ls_store_report report = {0};
     ls_status status = ls_store_verify(s->path, &report);
+    char blocks[64] = "";
+    if (report.blocks) snprintf(blocks, sizeof blocks, " (%zu blocks of rows)", report.blocks);
     if (c->json)
-        printf("{\"file\":\"%s\",\"intact\":%s,\"arrays\":%zu,\"bytes\":%llu,\"damaged\":%zu,\"state\":\"%016llx\"}\n",
-               s->path, status == LS_OK ? "true" : "false", report.arrays, (unsigned long long)report.bytes,
-               report.damaged, (unsigned long long)report.state);
+        printf("{\"file\":\"%s\",\"intact\":%s,\"arrays\":%zu,\"blocks\":%zu,\"bytes\":%llu,\"damaged\":%zu,"
+               "\"state\":\"%016llx\"}\n",
+               s->path, status == LS_OK ? "true" : "false", report.arrays, report.blocks,
+               (unsigned long long)report.bytes, report.damaged, (unsigned long long)report.state);
     else if (status == LS_OK)
-        printf("%s: intact: %zu arrays, %llu bytes, state %016llx\n", s->path, report.arrays,
+        printf("%s: intact: %zu arrays%s, %llu bytes, state %016llx\n", s->path, report.arrays, blocks,
                (unsigned long long)report.bytes, (unsigned long long)report.state);
     else if (report.findings.bytes)
         fputs(report.findings.bytes, stdout);
@@ -34,7 +37,7 @@ static ls_status run(cli *c, void *argument) {
 }
 
 const cli_command cli_verify = {.name = "verify",
-                                .arguments = "CHECKPOINT",
+                                .arguments = "FILE",
                                 .doc = "Recompute and compare every checksum of a file",
                                 .settings_size = sizeof(settings),
                                 .parse = parse,
