@@ -1,7 +1,9 @@
 #include "fuzz.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lockstep/random.h"
 #include "support.h"
@@ -49,4 +51,15 @@ void support_fuzz(const void *bytes, size_t length, uint64_t mutations, int (*en
         free(exact);
     }
     free(work);
+}
+
+void support_fuzz_file(const uint8_t *bytes, size_t length, void (*use)(const char *path)) {
+    const char *base = getenv("TMPDIR");
+    char path[512];
+    snprintf(path, sizeof path, "%s/lockstep-fuzz-XXXXXX", base ? base : "/tmp");
+    int fd = mkstemp(path);
+    if (fd < 0 || write(fd, bytes, length) != (ssize_t)length) abort();
+    close(fd);
+    use(path);
+    unlink(path);
 }
