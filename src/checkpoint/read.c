@@ -179,17 +179,19 @@ ls_status ls_checkpoint_choose(const char *folder, ls_logger *logger,
     size_t count = 0;
     LS_TRY(ls_checkpoint_list(folder, &steps, &count));
     ls_status refusal = LS_OK; /* the newest one's that is whole, and not for us */
+    char name[32] = "";        /* its */
     for (size_t i = 0; !*out && i < count; i++) {
         ls_status status = try_step(folder, steps[i], accept, context, out);
         bool damaged = ls_status_code(status) == LS_ERR_IO;
         if (status != LS_OK && damaged)
             ls_logger_say(logger, LS_LOG_WARNING, "passing over a bad checkpoint: %s", ls_status_message(status));
+        if (status != LS_OK && !damaged && refusal == LS_OK) ls_checkpoint_name(steps[i], name, sizeof name);
         refusal = ls_status_first(refusal, damaged ? LS_OK : status);
         if (damaged) ls_status_free(status);
     }
     free(steps);
     if (!*out || refusal == LS_OK) return refusal;
-    ls_logger_say(logger, LS_LOG_WARNING, "passing over a checkpoint that is not of this run: %s",
+    ls_logger_say(logger, LS_LOG_WARNING, "passing over %s, which is not for this run: %s", name,
                   ls_status_message(refusal));
     ls_status_free(refusal);
     return LS_OK;

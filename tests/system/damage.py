@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
 """Checkpoints that were cut, changed, exchanged, or are somebody else's: each is found out, the one before it is used,
 and the run ends as the undisturbed one.
+
+With --every-byte behind the two folders, by hand: every byte of the files' structure is flipped, which takes minutes.
 """
+import ctypes
 import os
+import re
 import shutil
+import struct
 import sys
 
 import h5py
@@ -24,7 +29,8 @@ checkpoint: {every: 4st, keep: 3}
 run: {dir: none, threads: 1, tensorboard: false}
 """
 NEWEST, BEFORE = "step-000000012", "step-000000008"
-POINTS = 8  # of each kind
+STRUCTURE = "the file's structure or size differs from its checksum"
+SEAL = b" lockstep seal 1\n"  # the end of the file's last line
 
 
 def prepare(program):
@@ -36,14 +42,19 @@ def prepare(program):
     program.train("config.yaml", "half", "stop.steps=12")
 
 
-def continues(program, what, harm, words="passing over", used=BEFORE, settings=()):
-    """Harms the newest checkpoint of a copy and goes on. `words` stand in what is said, once."""
+def points(program):
+    """How often a whole run goes on from a damaged file, of each kind."""
+    return 2 if program.sanitized else 8
+
+
+def continues(program, what, harm, words, used=BEFORE):
+    """Harms the newest checkpoint of a copy and goes on. One line says so, with `words`, and nothing crashes."""
     shutil.copytree(program.inside("half"), program.inside("harmed"), symlinks=True)
     try:
         harm(program.inside(checkpoint("harmed", NEWEST)))
-        result = program.train("config.yaml", "harmed", *settings)
-        said = [line for line in (result.out + result.err).splitlines() if words in line]
-        claim(len(said) >= 1, f"nothing tells of \"{words}\"", result)
+        result = program.train("config.yaml", "harmed")
+        said = [line for line in (result.out + result.err).splitlines() if "passing over" in line and NEWEST in line]
+        claim(len(said) == 1 and words in said[0], f"no one line tells of \"{words}\"", *said, result)
         going_on = f"going on from harmed/checkpoints/{used}.h5"
         claim(going_on in result.out + result.err, f"{used} is not the one used", result)
         program.same_run("calm", "harmed")
@@ -53,18 +64,42 @@ def continues(program, what, harm, words="passing over", used=BEFORE, settings=(
         program.remove("harmed")
 
 
+def refused(program, what, path, words):
+    """verify refuses the file in one line, and does not crash."""
+    result = program.run("verify", path, code=None)
+    claim(result.code in (2, 74), f"{what}: not refused", result)
+    claim(len(result.errors) == 1 and words in result.errors[0], f"{what}: no one line tells of \"{words}\"", result)
+
+
 def spread(first, last, count):
     return sorted({int(i) for i in np.linspace(first, last, count)})
 
 
-def truncated(program):
-    size = os.path.getsize(program.inside(checkpoint("half", NEWEST)))
-    claim(size > 12 * 4096, f"a checkpoint of {size} bytes is too small for this test")
-    points = [4096 * i for i in spread(0, size // 4096, POINTS)] + [1, size - 1]
-    for point in points:
-        continues(program, f"cut at byte {point} of {size}", lambda path, point=point: os.truncate(path, point))
-    say(f"cut at {len(points)} places: found out each time")
+# ---- cut ----
 
+def said_of_a_cut(at, size, end):
+    """`end` is where HDF5's part ends and the seal begins."""
+    if at < 8:
+        return "it is empty" if at == 0 else "not an HDF5 file"
+    return f"truncated: it ends at byte {at} of {end}" if 36 <= at < end else "was cut or changed"
+
+
+def truncated(program):
+    path, copy = program.inside(checkpoint("half", NEWEST)), program.inside("copy.h5")
+    size, end = os.path.getsize(path), seal_of(open(path, "rb").read())[-1]
+    claim(size > 12 * 4096, f"a checkpoint of {size} bytes is too small for this test")
+    cuts = sorted({*range(0, size, 4096), 1, 20, end - 1, end, end + 1, size - 1})
+    shutil.copy(path, copy)
+    for at in reversed(cuts):
+        os.truncate(copy, at)
+        refused(program, f"cut at byte {at} of {size}", copy, said_of_a_cut(at, size, end))
+    for at in spread(0, size - 1, points(program)):
+        continues(program, f"cut at byte {at} of {size}", lambda path, at=at: os.truncate(path, at),
+                  said_of_a_cut(at, size, end))
+    say(f"cut at {len(cuts)} places: found out each time")
+
+
+# ---- a bit ----
 
 def places(path):
     """Where the bytes of each dataset lie in the file."""
@@ -78,6 +113,14 @@ def places(path):
     return found
 
 
+def structure_of(path):
+    """All bytes that belong to no array of the user."""
+    owned = np.zeros(os.path.getsize(path), dtype=bool)
+    for name, (offset, size) in places(path).items():
+        owned[offset:offset + size] = not name.startswith("checksums/")
+    return np.flatnonzero(~owned)
+
+
 def flip(path, at, bit=3):
     with open(path, "r+b") as file:
         file.seek(at)
@@ -86,33 +129,43 @@ def flip(path, at, bit=3):
         file.write(bytes([byte ^ (1 << bit)]))
 
 
+def said_of(name):
+    return STRUCTURE if name.startswith("checksums/") else f"/{name}: its bytes differ from its checksum"
+
+
+def said_of_structure(path, at):
+    """The seal is read first, and may make no sense."""
+    seal = seal_of(open(path, "rb").read())[-1]
+    return STRUCTURE if 8 <= at < seal else ""
+
+
 def flipped(program):
-    """One bit of each dataset, and bits between them. verify names the dataset."""
-    path = program.inside(checkpoint("half", NEWEST))
+    """One bit of each dataset, and bits between them. The dataset is named."""
+    path, copy = program.inside(checkpoint("half", NEWEST)), program.inside("copy.h5")
     datasets = places(path)
     claim(len(datasets) > 20, f"only {len(datasets)} datasets are found", datasets)
-    copy = program.inside("copy.h5")
+    shutil.copy(path, copy)
     for name, (offset, size) in datasets.items():
-        shutil.copy(path, copy)
         flip(copy, offset + size // 2)
-        result = program.run("verify", copy, code=None)
-        claim(result.code != 0, f"a flipped bit in /{name} is not found out", result)
-        if not name.startswith("checksums/"):
-            claim(f"/{name}" in result.out + result.err, f"that /{name} is damaged is not said", result)
-    owned = np.zeros(os.path.getsize(path), dtype=bool)
-    for offset, size in datasets.values():
-        owned[offset:offset + size] = True
-    structure = np.flatnonzero(~owned)
-    for at in structure[spread(0, len(structure) - 1, 40)]:
-        shutil.copy(path, copy)
-        flip(copy, int(at))
-        result = program.run("verify", copy, code=None)
-        claim(result.code in (2, 74), f"a flipped bit at byte {at}, in the file's structure, is not found out", result)
-    for name in list(datasets)[::max(1, len(datasets) // POINTS)]:
+        refused(program, f"a bit of /{name}", copy, said_of(name))
+        flip(copy, offset + size // 2)
+    structure = structure_of(path)
+    chosen = structure if "--every-byte" in sys.argv else structure[spread(0, len(structure) - 1, 5 * points(program))]
+    for at in map(int, chosen):
+        flip(copy, at, at % 8)
+        refused(program, f"a bit of byte {at}, in the structure", copy, said_of_structure(path, at))
+        flip(copy, at, at % 8)
+    program.run("verify", copy)
+    for name in list(datasets)[::max(1, len(datasets) // points(program))]:
         offset, size = datasets[name]
-        continues(program, f"a bit of /{name}", lambda path, at=offset + size // 2: flip(path, at))
-    say(f"a bit flipped in each of {len(datasets)} datasets, and in 40 places between them: found out each time")
+        continues(program, f"a bit of /{name}", lambda path, at=offset + size // 2: flip(path, at), said_of(name))
+    for at in map(int, structure[spread(0, len(structure) - 1, points(program))]):
+        continues(program, f"a bit of byte {at}, in the structure", lambda path, at=at: flip(path, at, at % 8),
+                  said_of_structure(path, at))
+    say(f"a bit flipped in each of {len(datasets)} datasets, and in {len(chosen)} bytes between: found out each time")
 
+
+# ---- exchanged, or another's ----
 
 def exchanged(program):
     def swap(path):
@@ -128,15 +181,62 @@ def exchanged(program):
     say("files exchanged or copied to another step's name: found out")
 
 
+def seal_of(file):
+    """The seal's five numbers: where the lines of checksums lie and how long they are, state, file, its own begin."""
+    claim(file.endswith(SEAL), "the file has no seal")
+    return [int(word, 16) for word in file[-len(SEAL) - 84:-len(SEAL)].split()]
+
+
+def seal_anew(path, name, values):
+    """Changes a scalar of 64 bits so that all checksums agree: as src/store/seal.h and store.h say, by other means."""
+    xxhash = ctypes.CDLL("libxxhash.so.0")
+    xxhash.XXH3_64bits.restype = ctypes.c_uint64
+    xxhash.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    at = places(path)[name][0]
+    with open(path, "rb") as stream:
+        file = bytearray(stream.read())
+    datasets, length, _, whole, _ = seal_of(bytes(file))
+    file[at:at + 8] = values
+    hashed = f"/{name}\nuint64 8 rank 0:\0".encode() + values
+    line = re.search(rb"[0-9a-f]{16} - /" + name.encode() + rb"\n", file[datasets:datasets + length])
+    checksum = f"{xxhash.XXH3_64bits(hashed, len(hashed)):016x}".encode()
+    file[datasets + line.start():datasets + line.start() + 16] = checksum
+    file[whole:whole + 8] = bytes(8)
+    outside = struct.pack("<Q", len(file)) + bytes(np.frombuffer(file, np.uint8)[structure_of(path)])
+    file[whole:whole + 8] = struct.pack("<Q", xxhash.XXH3_64bits(outside, len(outside)))
+    with open(path, "wb") as stream:
+        stream.write(file)
+
+
 def of_others(program):
     program.train("config.yaml", "other", "optimizer.adam.learning_rate=0.02", "stop.steps=12")
     other = program.inside(checkpoint("other", NEWEST))
+
+    def later(path):
+        seal_anew(path, "provenance/format", struct.pack("<Q", 2))
+        program.run("verify", path)
+
+    def sealed_later(path):
+        with open(path, "r+b") as file:
+            file.seek(-2, os.SEEK_END)
+            file.write(b"2")
+
+    def edited(path):
+        with h5py.File(path, "r+") as file:
+            file["parameters/dense_1/bias"][0] = 1
+
+    def linked(path):
+        os.remove(path)
+        os.symlink("nowhere.h5", path)
     continues(program, "another experiment's", lambda path: shutil.copy(other, path), "holds another experiment")
-    continues(program, "no checkpoint", lambda path: shutil.copy(program.inside("blobs.h5"), path))
-    continues(program, "no HDF5", lambda path: shutil.copy(program.inside("config.yaml"), path))
-    continues(program, "a folder", lambda path: (os.remove(path), os.mkdir(path)))
-    continues(program, "nothing behind a link", lambda path: (os.remove(path), os.symlink("nowhere.h5", path)))
-    say("checkpoints that are another experiment's, or none: passed over")
+    continues(program, "a later format", later, "format 2, written by a later lockstep")
+    continues(program, "a later seal", sealed_later, "sealed by a later lockstep")
+    continues(program, "changed by HDF5", edited, "was cut or changed")
+    continues(program, "no checkpoint", lambda path: shutil.copy(program.inside("blobs.h5"), path), "was not written by")
+    continues(program, "no HDF5", lambda path: shutil.copy(program.inside("config.yaml"), path), "not an HDF5 file")
+    continues(program, "a folder", lambda path: (os.remove(path), os.mkdir(path)), "is a folder")
+    continues(program, "nothing behind a link", linked, "cannot open")
+    say("checkpoints that are another experiment's, a later version's, or none: passed over")
 
 
 def all_damaged(program):
