@@ -44,27 +44,70 @@ static ls_status list_regions(const ls_params *params, region **out, size_t *cou
     return LS_OK;
 }
 
-static size_t bucket_count(const region *run, size_t elements) {
-    size_t length = run->range.end - run->range.begin;
-    return (length + elements - 1) / elements;
-}
-
 /* The i-th of n nearly equal parts of a range, cut at multiples of LS_GRAIN. */
 static ls__range part_of(ls__range range, size_t from, size_t to, size_t n) {
     size_t grains = (range.end - range.begin) / LS_GRAIN;
     return (ls__range){range.begin + grains * from / n * LS_GRAIN, range.begin + grains * to / n * LS_GRAIN};
 }
 
+/* The lowest place in [from, to) where a parameter begins, or `to`. */
+static size_t lowest_begin(const ls_params *params, size_t from, size_t to) {
+    size_t found = to;
+    for (size_t p = 0; p < ls_params_count(params); p++) {
+        size_t begin = ls_params_at(params, p)->offset;
+        if (begin >= from && begin < found) found = begin;
+    }
+    return found;
+}
+
+/* The highest place in [from, to) where a parameter begins, or `from`. */
+static size_t highest_begin(const ls_params *params, size_t from, size_t to) {
+    size_t found = from;
+    for (size_t p = 0; p < ls_params_count(params); p++) {
+        size_t begin = ls_params_at(params, p)->offset;
+        if (begin > found && begin < to) found = begin;
+    }
+    return found;
+}
+
+/*
+ * Where what is left of a region is cut next, from its end. Backward finishes whole layers, so cuts where a parameter
+ * begins let a bucket leave when its layers are done; and as nothing hides what travels last, the lowest layers have a
+ * small bucket of their own. No other cut leaves owners without a block of the bucket, or some would own too much.
+ */
+static size_t next_cut(const ls__cut *cut, ls__range left, size_t elements) {
+    size_t least = cut->lanes * cut->nodes * LS_GRAIN, whole = left.end - left.begin;
+    if (whole <= elements) {
+        size_t small = whole < elements / 4 ? whole : elements / 4;
+        size_t begin = highest_begin(cut->params, left.begin, left.begin + small);
+        return left.end - begin >= elements / 16 ? begin : left.begin;
+    }
+    if (least < elements / 16) least = elements / 16;
+    size_t begin = lowest_begin(cut->params, left.end - elements, left.end);
+    return left.end - begin >= least ? begin : highest_begin(cut->params, left.begin, left.end - elements);
+}
+
+/* Appends the buckets of a region by descending offset, or counts them where there is no list yet. */
+static void append_buckets(ls__cut *cut, const region *run, size_t elements) {
+    ls__range left = run->range;
+    while (left.end > left.begin) {
+        size_t begin = run->shared ? left.begin : next_cut(cut, left, elements);
+        ls__range part = {begin, left.end};
+        /* A parameter of several buckets, with the small ones above it. */
+        size_t n = (part.end - part.begin + elements / 2) / elements;
+        if (n == 0) n = 1;
+        for (size_t k = n; k-- > 0; cut->buckets++)
+            if (cut->bucket) cut->bucket[cut->buckets] = (ls__bucket){part_of(part, k, k + 1, n), run->weights};
+        left.end = begin;
+    }
+}
+
 static ls_status make_buckets(ls__cut *cut, const region *regions, size_t count, size_t elements) {
-    for (size_t i = 0; i < count; i++) cut->buckets += bucket_count(&regions[i], elements);
+    for (size_t i = count; i-- > 0;) append_buckets(cut, &regions[i], elements);
     cut->bucket = calloc(cut->buckets + 1, sizeof *cut->bucket);
     if (!cut->bucket) return LS_FAIL(LS_ERR_MEMORY, "no memory for %zu buckets", cut->buckets);
-    size_t b = 0;
-    for (size_t i = count; i-- > 0;) {
-        size_t n = bucket_count(&regions[i], elements);
-        for (size_t k = n; k-- > 0;)
-            cut->bucket[b++] = (ls__bucket){part_of(regions[i].range, k, k + 1, n), regions[i].weights};
-    }
+    cut->buckets = 0;
+    for (size_t i = count; i-- > 0;) append_buckets(cut, &regions[i], elements);
     return LS_OK;
 }
 

@@ -7,7 +7,7 @@
  *
  * Lane l is carried on a node of R ranks by its rank l mod R: it sums the node's gradients there and talks to the
  * carriers of the same lane on other nodes. The part of node n is owned by its carrier. All cuts are multiples of
- * LS_GRAIN.
+ * LS_GRAIN. Buckets begin where parameters begin, as far as sizes allow, since that is where backward's mark stops.
  *
  * Where the number of nodes is a power of two, parts stand in bit-reversed order of nodes, so that halving with partner
  * node XOR 1, 2, 4, ... always splits a contiguous range.

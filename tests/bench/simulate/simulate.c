@@ -2,14 +2,14 @@
  * simulate.c: steps of training on many simulated nodes, one rank each. The reducer, its schedule, its messages and the
  * moments at which backward feeds it are the program's own; layers are replaced by their measured durations.
  *
- *     bench.simulate NETWORK PROFILE [--steps N] [--wire bf16] [--hollow] [--message S] [--byte S]
+ *     bench.simulate NETWORK PROFILE [--samples N] [--steps N] [--wire bf16] [--hollow] [--message S] [--byte S]
  *                    [--latency S] [--bandwidth B]
  *
- * PROFILE is what bench.profile printed; --message and --byte are processor seconds for a message and for a byte of it;
- * --latency and --bandwidth say what the formula beside the simulation assumes. Prints one line: nodes, and of a step
- * milliseconds in all, the formula's milliseconds, then waiting for gradients, deciding, updating, distributing.
- * Without
- * --hollow the sums are first compared with their definition, bit by bit.
+ * PROFILE is what bench.profile printed, of 64 samples; with --samples layers take so much longer. --message and --byte
+ * are processor seconds for a message and for a byte of it; --latency and --bandwidth say what the formula beside the
+ * simulation assumes. Prints one line: nodes, and of a step milliseconds in all, the formula's milliseconds, then
+ * waiting for gradients, deciding, updating, distributing. Without --hollow the sums are first compared with their
+ * definition, bit by bit.
  */
 #include <getopt.h>
 #include <math.h>
@@ -26,7 +26,7 @@ enum { MOST_MARKS = 64, WARM_UP = 1 };
 typedef struct settings {
     const bench_network *network;
     const char *profile;
-    size_t steps;
+    size_t samples, steps; /* samples a rank */
     ls_wire wire;
     simulated_costs costs;
     double latency, bandwidth;
@@ -55,12 +55,14 @@ static void must(ls_status status) {
 
 static settings read_settings(int argc, char **argv) {
     static const struct option options[] = {
-        {"steps", 1, NULL, 's'}, {"wire", 1, NULL, 'w'},    {"hollow", 0, NULL, 'h'},    {"message", 1, NULL, 'm'},
-        {"byte", 1, NULL, 'b'},  {"latency", 1, NULL, 'l'}, {"bandwidth", 1, NULL, 'B'}, {0}};
-    settings s = {.steps = 3, .latency = 1e-6, .bandwidth = 12.5e9};
+        {"steps", 1, NULL, 's'},     {"wire", 1, NULL, 'w'},    {"hollow", 0, NULL, 'h'},
+        {"message", 1, NULL, 'm'},   {"byte", 1, NULL, 'b'},    {"latency", 1, NULL, 'l'},
+        {"bandwidth", 1, NULL, 'B'}, {"samples", 1, NULL, 'n'}, {0}};
+    settings s = {.samples = SAMPLES, .steps = 3, .latency = 1e-6, .bandwidth = 12.5e9};
     optind = 0; /* every rank reads the same words */
     for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (key) {
+        case 'n': s.samples = strtoull(optarg, NULL, 10); break;
         case 's': s.steps = strtoull(optarg, NULL, 10); break;
         case 'w': s.wire = strcmp(optarg, "bf16") == 0 ? LS_WIRE_BF16 : LS_WIRE_FLOAT32; break;
         case 'h': s.costs.hollow = true; break;
@@ -75,12 +77,12 @@ static settings read_settings(int argc, char **argv) {
         s.network = find_network(argv[optind]);
         s.profile = argv[optind + 1];
     }
-    if (s.network && s.steps > 0) return s;
+    if (s.network && s.steps > 0 && s.samples >= MICROBATCH) return s;
     fprintf(stderr, "usage: %s NETWORK PROFILE [options]\n", argv[0]);
     exit(64);
 }
 
-static profile read_profile(const char *path) {
+static profile read_profile(const char *path, size_t samples) {
     profile p = {0};
     FILE *file = fopen(path, "r");
     if (!file) {
@@ -101,6 +103,9 @@ static profile read_profile(const char *path) {
         p.seconds[p.marks++] = strtod(end, NULL);
     }
     fclose(file);
+    double factor = (double)samples / SAMPLES;
+    p.forward *= factor;
+    for (size_t i = 0; i < p.marks; i++) p.seconds[i] *= factor;
     return p;
 }
 
@@ -108,21 +113,23 @@ static profile read_profile(const char *path) {
 
 /*
  * Halving and doubling over N nodes take log2 N messages and (N-1)/N of the bytes each. What backward has finished
- * travels while it goes on; the rest, the decision and the weights are waited for.
+ * travels while it goes on, and the processor adds it and copies it between layers; the rest, the decision and the
+ * weights are waited for.
  */
 static double predict(const settings *s, const profile *p, size_t elements, size_t nodes) {
     double levels = ceil(log2((double)nodes)), share = (double)(nodes - 1) / (double)nodes;
     double bytes = s->wire == LS_WIRE_BF16 ? 2 : 4;
-    double each = share * (bytes / s->bandwidth + p->add + 2 * bytes * s->costs.byte);
     double small = levels * (s->latency + 2 * s->costs.message);
     double now = p->forward, sent = 0;
     for (size_t i = 0, mark = elements; i < p->marks; mark = p->mark[i++]) {
+        double travels = share * (double)(mark - p->mark[i]);
         now += p->seconds[i];
-        sent = fmax(sent, now) + (double)(mark - p->mark[i]) * each;
+        sent = fmax(sent, now) + travels * bytes / s->bandwidth;
+        now += travels * (p->add + 2 * bytes * s->costs.byte);
     }
     double reduced = fmax(now, sent) + small, owned = (double)elements / (double)nodes;
     return reduced + small + owned * (p->norm + p->update) + small +
-           (double)elements * share * (4 / s->bandwidth + 2 * 4 * s->costs.byte);
+           (double)elements * share * 4 * fmax(1 / s->bandwidth, 2 * s->costs.byte);
 }
 
 /* ---- a step ------------------------------------------------------------------------------------------------------ */
@@ -176,7 +183,7 @@ static void simulate(const settings *s, const profile *p, const ls_params *param
     trainer t = {0};
     must(ls_comm_start(NULL, &t.comm));
     size_t ranks = ls_comm_size(t.comm);
-    t.batch = SAMPLES * ranks;
+    t.batch = s->samples * ranks;
     const ls_reducer_options options = {
         .params = params, .batch = t.batch, .microbatch = MICROBATCH, .slots = 1, .wire = s->wire};
     must(ls_reducer_create(t.comm, &options, &t.reducer));
@@ -203,7 +210,7 @@ static void simulate(const settings *s, const profile *p, const ls_params *param
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     settings s = read_settings(argc, argv);
-    profile p = read_profile(s.profile);
+    profile p = read_profile(s.profile, s.samples);
     simulated_set_costs(&s.costs);
     support_model m;
     support_model_setup(&m, s.network->input, CLASSES);
