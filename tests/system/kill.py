@@ -27,7 +27,7 @@ stop: {steps: 100000000}
 checkpoint: {every: 10st, keep: 2}
 run: {dir: none, tensorboard: false, threads: 1, ledger: true}
 """
-KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 6
+KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 5
 SEED = int(sys.argv[4]) if len(sys.argv) > 4 else random.SystemRandom().randrange(1 << 30)
 EARLY_IN_A_ROW = 3  # lockstep-run takes the fifth death before a first step for a failure that stays
 
@@ -57,6 +57,12 @@ class Supervisor:
         result = self.program.finish(self.process)
         claim(result.code == code, f"lockstep-run ends with {result.code}, not {code}", result)
         self.said += result.err
+
+    def end(self):
+        """Whatever has happened: its watchdog ends the job."""
+        if self.process.poll() is None:
+            say(self.process.said())
+            self.process.kill()
 
 
 def parent_of(pid):
@@ -120,6 +126,14 @@ def kills(program):
     supervisor = Supervisor(program)
     supervisor.choose_ranks(dice.randint(1, 5))
     supervisor.start()
+    try:
+        report(*kill_often(program, supervisor, dice), supervisor.said)
+    finally:
+        supervisor.end()
+
+
+def kill_often(program, supervisor, dice):
+    """Gives the kinds of what was killed, and the seconds from kills to the next steps."""
     counts, seconds, early, told, killed_at = {}, [], 0, 0, None
     for _ in range(KILLS):
         wait_for(program.ranks, "ranks", supervisor.process)
@@ -138,7 +152,7 @@ def kills(program):
     wait_for(lambda: status_time(program) > told, "a step", supervisor.process)
     supervisor.process.send_signal(signal.SIGTERM)
     supervisor.finish(75)
-    report(counts, seconds, supervisor.said)
+    return counts, seconds
 
 
 def report(counts, seconds, said):
