@@ -305,8 +305,8 @@ static void look(ls__wait *wait) {
     }
     double end = wait->sign + deadline;
     if (wait->complaint > 0 && wait->complaint + deadline / 2 < end) end = wait->complaint + deadline / 2;
-    /* Rank 0 speaks; where it is silent itself rank 1 does, then anyone. */
-    double grace = comm->rank < 2 ? (double)comm->rank : 2;
+    /* Rank 0 speaks; where it is silent itself rank 1 does, then anyone. Its word takes 2 s to end ranks elsewhere. */
+    double grace = comm->rank == 0 ? 0 : comm->rank == 1 ? 4 : 6;
     if (now > end + grace) give_up(wait, now);
 }
 

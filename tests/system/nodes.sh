@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Several nodes, each a network namespace: ranks meet across them, training has the bits of one rank, and lockstep-run goes
-# on when a node dies.
-# usage: nodes.sh BUILD_DIR SOURCE_DIR
+# on when a node dies or is cut off.
+# usage: nodes.sh BUILD_DIR SOURCE_DIR [CUTS [SEED]]
 set -u
 build=$(cd "$1" && pwd) source=$(cd "$2" && pwd)
 # shellcheck source=tests/support/netns.sh
@@ -31,7 +31,7 @@ fail() {
 
 eventually() {
   local attempt
-  for attempt in {1..800}; do
+  for attempt in {1..2400}; do
     "$@" && return
     sleep 0.05
   done
@@ -93,5 +93,42 @@ for words in "start 1: 6 ranks on 3 hosts" "only 2 of 3 hosts answer" "left out,
   grep -q "$words" "$folder/said" || fail "did not say '$words'"
 done
 [[ -z $(ip netns pids "${nodes_prefix}n1") ]] || fail "processes are left on n1"
+nodes_join n3
+
+# ---- cables are pulled in the middle of a run: it says who is missing, goes on without, and ends as if undisturbed ----
+cuts=${3:-1} RANDOM=${4:-1}
+count() { grep -Ec "$1" "$folder/said"; } # WORDS
+said_more() { (($(count "$1") > $2)); }   # WORDS TIMES
+is_running() { [[ -e $folder/cut/checkpoints/latest.h5 ]] && said_more "running again" $(($1 - 2)); } # CUT
+has_no_rank() {
+  local pid
+  for pid in $(ip netns pids "$nodes_prefix$1"); do
+    [[ $(cat "/proc/$pid/comm" 2>/dev/null) != lockstep ]] || return 1
+  done
+}
+
+settings=(--set microbatch=8 --set "stop.epochs=$((10 + cuts))" --set checkpoint.every=5st --set run.deadline=3s)
+train calm "" "${settings[@]}"
+"$source/launch/lockstep-run" --hostfile "$folder/hosts" --agent "$NODES_AGENT" --lockstep "$build/lockstep" \
+  --backoff 0.1 --max-backoff 1 --silence 12 --same-step 0 --max-restarts $((50 * cuts)) \
+  train "$source/configs/digits.yaml" "${settings[@]}" --set "run.dir=$folder/cut" >"$folder/said" 2>&1 &
+supervisor=$! node=''
+for ((cut = 1; cut <= cuts; cut++)); do
+  out=$node # has come back, and is taken in at the next start
+  while [[ $node == "$out" ]]; do node=n$((cuts == 1 ? 3 : RANDOM % 3 + 1)); done
+  eventually is_running "$cut"
+  left_out=$(count "left out, .*: $node$") blamed=$(count "rank [0-9]+ on $node: nothing is heard from it")
+  nodes_cut "$node"
+  eventually said_more "left out, .*: $node$" "$left_out"
+  said_more "rank [0-9]+ on $node: nothing is heard from it" "$blamed" || fail "nobody said that $node is missing"
+  eventually has_no_rank "$node"
+  nodes_join "$node"
+done
+wait "$supervisor" || fail "lockstep-run ends with $?"
+"$build/lockstep" diff "$folder/calm/checkpoints/latest.h5" "$folder/cut/checkpoints/latest.h5" >>"$folder/said" ||
+  fail "cut off: other weights than the undisturbed run's"
+[[ $(results_of cut) == "$(results_of calm)" ]] || fail "cut off: other metrics than the undisturbed run's"
+echo "nodes: $cuts cut off; $(count ' start [0-9]+:') starts; $(grep 'running again' "$folder/said" | sed 's/.*again //' |
+  tr '\n' ',')"
 
 echo "nodes: all cases hold"
