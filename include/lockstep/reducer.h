@@ -82,7 +82,8 @@ void ls_microplan_share(const ls_microplan *plan, size_t samples, size_t rank, s
 
 /* ---- the reducer -------------------------------------------------------------------------------------------- */
 
-/** How gradients travel between nodes. bf16 halves the traffic; then bits depend on the number of nodes. */
+/** How gradients travel between nodes. bf16 halves the traffic; then bits depend on the number of nodes
+    and of their ranks: what a rank adds to its own piece is not rounded. */
 typedef enum ls_wire { LS_WIRE_FLOAT32, LS_WIRE_BF16 } ls_wire;
 
 typedef struct ls_reducer_options {

@@ -278,7 +278,8 @@ static ls_status create_reducer(ls_trainer *t) {
                                   .wire = (ls_wire)t->experiment->topology.wire};
     if (options.wire == LS_WIRE_BF16 && ls_comm_nodes(t->comm) > 1)
         ls_logger_say(t->logger, LS_LOG_WARNING,
-                      "topology.wire: bf16 rounds gradients between nodes: results depend on the number of nodes (%zu)",
+                      "topology.wire: bf16 rounds gradients between nodes: results depend on the number of nodes (%zu) "
+                      "and of their ranks",
                       ls_comm_nodes(t->comm));
     LS_TRY(ls_reducer_create(t->comm, &options, &t->reducer));
     ls_reducer_pieces(t->reducer, &t->pieces, &t->piece_count);

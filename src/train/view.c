@@ -62,6 +62,10 @@ static ls_status plan_view(ls_trainer *t, const ls_dataset *dataset) {
     /* More ranks than micro-batches have nothing to do here, which is no reason to refuse them. */
     size_t least = ranks * micro;
     t->plan = (ls_microplan){.batch = batch < least ? least : batch, .microbatch = micro, .ranks = ranks};
+    /* How many at once changes nothing: as many as run.memory holds. */
+    ls_wave_plan wave;
+    LS_TRY(ls__waves_plan(t, &t->plan, ls_comm_node_size(t->comm), &wave));
+    if (wave.microbatches < ls_microplan_max_count(&t->plan)) t->plan.batch = least * wave.microbatches;
     t->wave.rows = ls_microplan_max_rows(&t->plan);
     t->wave.microbatches = ls_microplan_max_count(&t->plan);
     LS_TRY(ls__waves_allocate(t));
@@ -94,9 +98,10 @@ ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data,
     LS_TRY(ls_team_create(1, &t->team));
     LS_TRY(inference ? open_inputs(t, data, dataset) : open_view_data(t, data, dataset));
     /* Without losses layers may be idle which are none of the user's mistake: no warnings. */
-    LS_TRY(ls__model_build(t->experiment, *dataset, t->pool, t->team, t->math, LS_PRECISION_FLOAT, inference,
+    /* The training set, where it is at hand, says how classes are balanced, also where another set is looked at. */
+    LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_FLOAT, inference,
                            inference ? NULL : t->logger, &t->model));
-    LS_TRY(ls__transforms_create(&t->experiment->data, t->model, *dataset, t->pool, &t->transforms));
+    LS_TRY(ls__transforms_create(&t->experiment->data, t->model, t->data.train, t->pool, &t->transforms));
     LS_TRY(plan_view(t, *dataset));
     return load_checkpoint(t, checkpoint);
 }

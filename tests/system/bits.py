@@ -6,6 +6,7 @@ a set of arrangements in which every way to run meets most others; compared are 
 state, and every loss, metric and rate. Then a few experiments whose batches or data are shared out unevenly.
 """
 import copy
+import json
 import os
 import sys
 
@@ -233,6 +234,16 @@ def arranged(program, text, size):
     control(program, config)
     for chosen in ARRANGEMENTS[4:6] if program.sanitized else ARRANGEMENTS:
         arrangement(program, config, size, *chosen)
+    evaluated(program, "alone")
+
+
+def evaluated(program, directory):
+    """`eval` of the last checkpoint, on some ranks, finds what training found at its end."""
+    wanted = [e for e in program.events(directory) if e["event"] == "eval" and e["set"] == "valid"][-1]
+    found = json.loads(program.run("eval", "--json", checkpoint(directory), ranks=3).out)
+    for name, value in found.items():
+        claim(name == "samples" or value == wanted[name], f"eval says {found}, training {wanted}")
+    say(f"{directory}: eval on 3 ranks says what training said")
 
 
 def mlp(program):
@@ -274,6 +285,8 @@ def experiments(program):
             program.train(config, f"e{index}r{ranks}", "run.threads=1", *settings, ranks=ranks)
             program.same_run(f"e{index}r1", f"e{index}r{ranks}")
             say(f"{name}: the same bits on 1 and {ranks} ranks{', in waves' if memory else ''}")
+        if "valid:" in text:
+            evaluated(program, f"e{index}r1")
 
 
 main(make_data, mlp, cnn, on_nodes, experiments)

@@ -50,13 +50,14 @@ static ls_status run(cli *c, void *argument) {
     return LS_OK;
 }
 
-const cli_command cli_eval = {.name = "eval",
-                              .arguments = "CHECKPOINT [DATA]",
-                              .doc =
-                                  "Loss and metrics of a checkpoint on a data set\vDATA is FILE:/GROUP; without it the "
-                                  "validation set of the run, else its training set.",
-                              .options = options,
-                              .settings_size = sizeof(settings),
-                              .parse = parse,
-                              .run = run,
-                              .parallel = true};
+const cli_command cli_eval = {
+    .name = "eval",
+    .arguments = "CHECKPOINT [DATA]",
+    .doc = "Loss and metrics of a checkpoint on a data set\vDATA is FILE:/GROUP; without it the "
+           "validation set of the run, else its training set. Where DATA is named, balanced class "
+           "weights and the scale of sample weights are those of DATA.",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .parse = parse,
+    .run = run,
+    .parallel = true};
