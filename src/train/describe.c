@@ -43,19 +43,22 @@ static ls_status describe_steps(const ls_trainer *t, ls_text *out) {
 
 static ls_status describe_memory(const ls_trainer *t, const ls_microplan *plan, size_t ranks_per_node, ls_text *out) {
     const char *names[LS_OPTIMIZER_SLOTS + 1];
-    char a[32], b[32], c[32], d[32];
+    char a[32], b[32], c[32], d[32], e[32];
     size_t slots = ls__slot_names(t->experiment, names);
+    size_t snapshot = ls_saver_measure(ls_model_params(t->model), slots).snapshot;
     size_t on_node = ranks_per_node ? ranks_per_node : plan->ranks;
     ls_reducer_memory memory = {0};
     LS_TRY(ls_reducer_measure(plan, ranks_per_node, ls_model_params(t->model), slots,
                               (ls_wire)t->experiment->topology.wire, &memory));
     ls_wave_plan wave = {0};
     LS_TRY(ls__waves_plan(t, plan, on_node, &wave));
-    LS_TRY(ls_text_add(out, "%-10s %s on a node of %zu rank%s: weights %s (once), gradients %s, optimizer %s\n",
-                       "memory",
-                       size_text((double)memory.node + (double)on_node * (double)(wave.bytes + memory.rank), a),
-                       on_node, on_node == 1 ? "" : "s", size_text((double)memory.weights, b),
-                       size_text((double)memory.gradients, c), size_text((double)memory.slots, d)));
+    double node = (double)(memory.node + snapshot) + (double)on_node * (double)(wave.bytes + memory.rank);
+    LS_TRY(ls_text_add(out,
+                       "%-10s %s on a node of %zu rank%s: weights %s (once), gradients %s, optimizer %s, "
+                       "snapshot for checkpoints %s\n",
+                       "memory", size_text(node, a), on_node, on_node == 1 ? "" : "s",
+                       size_text((double)memory.weights, b), size_text((double)memory.gradients, c),
+                       size_text((double)memory.slots, d), size_text((double)snapshot, e)));
     LS_TRY(ls_text_add(out, "%-10s %s on each rank: activations for %zu samples at once, and %zu gradient block%s\n",
                        "", size_text((double)wave.bytes, a), wave.rows, memory.blocks, memory.blocks == 1 ? "" : "s"));
     size_t better = ls_microplan_better_ranks(plan);
