@@ -7,9 +7,9 @@
  *
  * PROFILE is what bench.profile printed, of 64 samples; with --samples layers take so much longer. --message and --byte
  * are processor seconds for a message and for a byte of it; --latency and --bandwidth say what the formula beside the
- * simulation assumes. Prints one line: nodes, and of a step milliseconds in all, the formula's milliseconds, then
- * waiting for gradients, deciding, updating, distributing. Without --hollow the sums are first compared with their
- * definition, bit by bit.
+ * simulation assumes. A first step is not counted, unless it is the only one. Prints one line: nodes, and of a step
+ * milliseconds in all, the formula's milliseconds, then waiting for gradients, deciding, updating, distributing. Without
+ * --hollow the sums are first compared with their definition, bit by bit.
  */
 #include <getopt.h>
 #include <math.h>
@@ -192,8 +192,10 @@ static void simulate(const settings *s, const profile *p, const ls_params *param
     if (!s->costs.hollow) must(ls_reducer_selftest(t.reducer));
     sections sum = {0};
     double bytes = s->wire == LS_WIRE_BF16 ? 2 : 4;
-    for (size_t i = 0; i < WARM_UP + s->steps; i++) {
-        if (i == WARM_UP) sum = (sections){0};
+    size_t warm_up = s->steps > 1 ? WARM_UP : 0;
+    MPI_Barrier(MPI_COMM_WORLD);
+    for (size_t i = 0; i < warm_up + s->steps; i++) {
+        if (i == warm_up) sum = (sections){0};
         run_step(&t, p, &sum, bytes);
     }
     double ms = 1e3 / (double)s->steps;
