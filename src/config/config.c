@@ -87,13 +87,17 @@ static ls_status apply_override(ls_pool *pool, ls_document *root, const char *te
 }
 
 /* A comment line "# import: COMMAND" of the file, or NULL: shown where the data are missing. */
-static ls_status find_import(ls_pool *pool, const char *bytes, const char **out) {
+static ls_status find_import(ls_pool *pool, const char *bytes, size_t length, const char **out) {
     static const char mark[] = "# import: ";
-    for (const char *line = bytes; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
-        if (strncmp(line, mark, sizeof mark - 1) == 0) {
-            const char *command = line + sizeof mark - 1;
-            return ls_pool_format(pool, out, "%.*s", (int)strcspn(command, "\r\n"), command);
-        }
+    const size_t begin = sizeof mark - 1;
+    for (const char *line = bytes, *end = bytes + length, *next; line < end; line = next + 1) {
+        next = memchr(line, '\n', (size_t)(end - line));
+        if (!next) next = end;
+        size_t size = (size_t)(next - line);
+        if (size < begin || memcmp(line, mark, begin) != 0) continue;
+        if (line[size - 1] == '\r') size--;
+        return ls_pool_format(pool, out, "%.*s", (int)(size - begin), line + begin);
+    }
     return LS_OK;
 }
 
@@ -107,7 +111,7 @@ ls_status ls_config_parse(ls_pool *pool, const char *file, const char *bytes, si
     for (size_t i = 0; i < count; i++) LS_TRY(apply_override(pool, root, overrides[i]));
     LS_TRY(resolve_document(pool, file, root));
     LS_TRY(ls_options_bind(ls_experiment_rows, NULL, root, pool, out));
-    LS_TRY(find_import(pool, bytes, &out->data.import));
+    LS_TRY(find_import(pool, bytes, length, &out->data.import));
     LS_TRY(ls_experiment_check(out));
 
     ls_text resolved = {0};
