@@ -15,6 +15,7 @@ unset OMPI_MCA_rmaps_base_oversubscribe
 
 folder=$(mktemp -d)
 end() {
+  [[ -z ${supervisor:-} ]] || kill -KILL "$supervisor" 2>/dev/null
   nodes_remove
   rm -rf "$folder"
 }
@@ -94,6 +95,28 @@ for words in "start 1: 6 ranks on 3 hosts" "only 2 of 3 hosts answer" "left out,
 done
 [[ -z $(ip netns pids "${nodes_prefix}n1") ]] || fail "processes are left on n1"
 nodes_join n3
+
+# ---- mpirun is killed, then lockstep-run: no rank is left on any node, also none that is stopped ----
+a_rank_on() { # NODE: prints its process
+  local pid
+  for pid in $(ip netns pids "$nodes_prefix$1"); do
+    [[ $(cat "/proc/$pid/comm" 2>/dev/null) != nodes_program ]] || echo "$pid"
+  done | head -n 1
+}
+is_empty() { [[ -z $(ip netns pids "$nodes_prefix$1") ]]; }
+rm "$folder/run/status.json"
+"$source/launch/lockstep-run" --hostfile "$folder/hosts" --agent "$NODES_AGENT" --lockstep "$program" \
+  --run-dir "$folder/run" --backoff 0.1 train "$folder/run" 6 2>"$folder/said" &
+supervisor=$!
+eventually step_is_told
+stopped=$(a_rank_on n2)
+kill -STOP "$stopped"
+kill -KILL "$(pgrep -P "$supervisor" mpirun)"
+eventually grep -q "running again after" "$folder/said"
+[[ ! -e /proc/$stopped ]] || fail "a stopped rank outlives its mpirun"
+kill -STOP "$(a_rank_on n3)"
+kill -KILL "$supervisor"
+for node in n1 n2 n3; do eventually is_empty "$node"; done
 
 # ---- cables are pulled in the middle of a run: it says who is missing, goes on without, and ends as if undisturbed ----
 cuts=${3:-1} RANDOM=${4:-1}

@@ -369,7 +369,18 @@ case_hosts() {
   said "start 3: 6 ranks on 3 hosts"
   expect [ "$(tr '\n' ' ' <"$FAKE/hosts.2")" = "n1 slots=2 n3 slots=1 " ]
   local job=/dev/shm/lockstep-run.$UID.$supervisor.2
-  expect grep -Eqx "n3 rm -rf -- $job $job.\*" "$FAKE/agent.log"
+  expect grep -Eq "^n3 .*LOCKSTEP_JOB=$job .*; rm -rf -- $job $job.\*'$" "$FAKE/agent.log"
+
+  # A host that does not answer when the job is over is cleaned when it does.
+  begin host-comes-back <<<'echo n2 >"$FAKE/gone"; ((start < 3)) || : >"$FAKE/gone"; ((start < 4)) || exit 0; exit 1'
+  printf 'n1\nn2\n' >"$FAKE/list"
+  : >"$FAKE/gone"
+  cp "$folder/hosts/ping" "$FAKE/ping"
+  cat >"$FAKE/agent" <<<'! grep -qx "$1" "$FAKE/gone" && echo "$@" >>"$FAKE/agent.log"'
+  start --hostfile "$FAKE/list" --ping "bash $FAKE/ping" --agent "bash $FAKE/agent"
+  ends_with 0
+  local job=/dev/shm/lockstep-run.$UID.$supervisor
+  expect [ "$(grep -o "^n2 .*rm -rf -- [^ ]*" "$FAKE/agent.log" | sed 's/ .* / /' | tr '\n' ' ')" = "n2 $job.1 n2 $job.4 " ]
 
   begin no-host <<<'exit 0'
   echo n1 >"$FAKE/list"
