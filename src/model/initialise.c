@@ -67,10 +67,19 @@ static ls_status path_of(const reader *r, const ls_param *param, const char **ou
     return LS_OK;
 }
 
+/* Checkpoints must be whole; files of other programs have nothing to compare. */
+static ls_status verify(const char *file) {
+    ls_status status = ls_store_verify(file, NULL);
+    if (ls_status_code(status) != LS_ERR_DATA) return status;
+    ls_status_free(status);
+    return LS_OK;
+}
+
 static ls_status open_file(reader *r) {
     const char *file, *folder = r->model->setup.folder;
     LS_TRY(ls_store_split(r->model->pool, r->options->file, &file, &r->group));
     if (folder && file[0] != '/') LS_TRY(ls_pool_format(r->model->pool, &file, "%s/%s", folder, file));
+    LS_TRY(verify(file));
     return ls_store_open(file, &r->store);
 }
 

@@ -240,6 +240,28 @@ static void some_layers_come_from_a_file(void **state) {
     support_remove_folder(folder);
 }
 
+static void a_damaged_file_is_refused(void **state) {
+    (void)state;
+    char *folder = support_make_folder();
+    const char *path = support_path(folder, "a.h5");
+    write_file(path, "/net", 10);
+    ls_store *store;
+    const ls_array *bias;
+    assert_works(ls_store_open(path, &store));
+    assert_works(ls_store_find(store, "/net/dense_1/bias", &bias));
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    fseek(file, (long)bias->offset, SEEK_SET);
+    fputc(1, file);
+    fclose(file);
+    ls_store_close(store);
+    support_model m;
+    assert_refuses(build_from(&m, folder, "{from: \"a.h5:/net\"}"), LS_ERR_IO,
+                   "/net/dense_1/bias: its bytes differ from its checksum");
+    support_model_free(&m);
+    support_remove_folder(folder);
+}
+
 static void files_that_do_not_fit_are_refused(void **state) {
     (void)state;
     char *folder = support_make_folder();
@@ -272,6 +294,7 @@ int main(void) {
         cmocka_unit_test(the_seed_and_the_place_decide),
         cmocka_unit_test(values_come_from_a_file),
         cmocka_unit_test(some_layers_come_from_a_file),
+        cmocka_unit_test(a_damaged_file_is_refused),
         cmocka_unit_test(files_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
