@@ -39,8 +39,8 @@
  * Behind HDF5's last byte stands the file's seal (src/store/seal.h), which says where arrays and checksums lie, so that
  * they are compared without HDF5: its library crashes on some damaged files. ls_store_open() refuses a sealed file
  * whose structure is damaged before HDF5 sees it, and ls_store_verify() looks at everything. Another program that
- * changes the file by HDF5 cuts the seal off: it is then read like any HDF5 file, and verify says that there is nothing
- * to compare it with.
+ * changes the file by HDF5 cuts the seal off: it is then read like any HDF5 file, and verify still compares each array
+ * with its checksum.
  *
  * All functions are local. Different stores, and different arrays of one, may be used by different threads; one writer
  * may be filled by several threads.
@@ -238,15 +238,15 @@ typedef struct ls_store_report {
     size_t blocks;       /* of rows, likewise */
     uint64_t bytes;      /* of the whole file */
     size_t damaged;      /* findings */
-    bool has_checksums;  /* false: no seal, so it is not as lockstep wrote it, with nothing to compare */
+    bool has_checksums;  /* false: not written by lockstep, nothing to compare with */
     uint64_t state;      /* recomputed */
     ls_text findings;    /* a line for each: "/parameters/dense_1/weight: the bytes differ from their checksum" */
 } ls_store_report;
 
 /**
  * Recomputes every checksum of a file and compares; HDF5 sees nothing of it before its structure is found good. LS_OK
- * only where all agree; LS_ERR_IO where the file is damaged or truncated, LS_ERR_DATA where it has no seal. `report`
- * (or NULL) starts as {0} and is filled in all cases: end it with ls_store_report_free().
+ * only where all agree; LS_ERR_IO where the file is damaged or truncated, LS_ERR_DATA where it has no checksums.
+ * `report` (or NULL) starts as {0} and is filled in all cases: end it with ls_store_report_free().
  */
 ls_status ls_store_verify(const char *path, ls_store_report *report) LS_MUST_USE;
 void ls_store_report_free(ls_store_report *report);

@@ -9,7 +9,7 @@
  *                                                       it is, where state and file lie, where the seal begins
  *
  * The checksum `file` covers it. HDF5 passes over it when reading. A program that writes into the file by HDF5 cuts it
- * off, and then the file is like anybody's: its arrays can be read, and nothing vouches for them.
+ * off; then HDF5 has to find the arrays, whose checksums still vouch for them.
  */
 #ifndef LS_STORE_SEAL_H
 #define LS_STORE_SEAL_H

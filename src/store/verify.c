@@ -8,17 +8,14 @@
 #include "store/seal.h"
 #include "store/store.h"
 
-/*
- * One verification: the file, what it says about itself, and what is computed. HDF5 is only asked which arrays have
- * tables of blocks, and only once the structure is found good.
- */
+/* One verification: the file, what it says about itself, and what is computed. */
 typedef struct verification {
     const char *path;
     int fd;
     ls_store_report *report;
-    ls__seal seal;
-    ls_store *store;
+    ls_store *store;    /* opened only once the structure is found good */
     ls_text recorded;   /* /checksums/datasets */
+    uint64_t state;     /* /checksums/state */
     ls_text recomputed; /* the same, of the bytes as they are */
     XXH3_state_t *hash;
     void *buffer;
@@ -31,36 +28,44 @@ static ls_status find(verification *v, const char *path, const char *words) {
 
 /* ---- the structure --------------------------------------------------------------------------------------------- */
 
-/* Does HDF5 say that the file is longer? Its end stands in superblocks of version 2 and 3, which we write, at byte 28.
- */
-static bool ends_early(const verification *v, uint64_t *end) {
+/* A file without a seal must end where HDF5 says: in superblocks of version 2 and 3, which we write, at byte 28. */
+static ls_status check_end(const verification *v) {
     unsigned char head[36];
-    if (pread(v->fd, head, sizeof head, 0) != sizeof head || head[8] < 2 || head[8] > 3) return false;
-    memcpy(end, head + 28, sizeof *end);
-    return v->report->bytes < *end;
+    uint64_t end, bytes = v->report->bytes;
+    if (pread(v->fd, head, sizeof head, 0) != sizeof head || head[8] < 2 || head[8] > 3) return LS_OK;
+    memcpy(&end, head + 28, sizeof end);
+    if (bytes < end)
+        return LS_FAIL(LS_ERR_IO, "%s: truncated: it ends at byte %" PRIu64 " of %" PRIu64, v->path, bytes, end);
+    if (bytes > end)
+        return LS_FAIL(LS_ERR_IO, "%s: damaged: the %" PRIu64 " bytes behind byte %" PRIu64 " are no seal", v->path,
+                       bytes - end, end);
+    return LS_OK;
 }
 
-static ls_status no_seal(const verification *v) {
-    uint64_t end;
-    if (ends_early(v, &end))
-        return LS_FAIL(LS_ERR_IO, "%s: truncated: it ends at byte %ju of %ju", v->path, (uintmax_t)v->report->bytes,
-                       (uintmax_t)end);
-    return LS_FAIL(LS_ERR_DATA,
-                   "%s: was not written by lockstep, or was cut or changed since: it has no checksums to compare",
-                   v->path);
-}
-
-static ls_status verify_structure(verification *v) {
-    ls_status status = ls__seal_read(v->fd, v->path, v->report->bytes, &v->seal, &v->report->has_checksums);
-    if (status == LS_OK && !v->report->has_checksums) return no_seal(v);
-    if (status == LS_OK) status = ls__seal_check(v->fd, v->path, v->report->bytes, &v->seal);
+static ls_status check_structure(verification *v) {
+    ls__seal seal;
+    bool sealed;
+    ls_status status = ls__seal_read(v->fd, v->path, v->report->bytes, &seal, &sealed);
+    if (status == LS_OK) status = sealed ? ls__seal_check(v->fd, v->path, v->report->bytes, &seal) : check_end(v);
+    ls__seal_free(&seal);
     if (status == LS_OK) return LS_OK;
     v->report->damaged++;
     return ls_status_first(status, ls_text_add(&v->report->findings, "%s\n", ls_status_message(status)));
 }
 
-/* ---- the arrays, which the structure vouches for ------------------------------------------------------------------
- */
+static ls_status read_recorded(verification *v) {
+    LS_TRY(ls_store_open(v->path, &v->store));
+    v->report->has_checksums = ls_store_exists(v->store, LS__CHECKSUMS "datasets");
+    if (!v->report->has_checksums)
+        return LS_FAIL(LS_ERR_DATA,
+                       "%s: has no /checksums: it was not written by lockstep, so there is nothing to compare",
+                       v->path);
+    LS_TRY(ls_store_get_text(v->store, LS__CHECKSUMS "datasets", &v->recorded));
+    LS_TRY(ls_text_add(&v->recorded, "%s", ""));
+    return ls_store_state(v->store, &v->state);
+}
+
+/* ---- the arrays ------------------------------------------------------------------------------------------------ */
 
 /* A line of /checksums/datasets, taken apart. */
 typedef struct line {
@@ -114,47 +119,57 @@ static ls_status checksum_with_blocks(verification *v, const ls__entry *entry, u
     return status;
 }
 
-static ls_status verify_array(verification *v, ls_array *array, const line *wanted) {
+static ls_status verify_array(verification *v, const line *wanted) {
     uint64_t checksum;
     const ls_array *found;
-    array->path = wanted->path;
+    if (!ls_store_exists(v->store, wanted->path)) return find(v, wanted->path, "is missing");
     LS_TRY(ls_store_find(v->store, wanted->path, &found));
+    if (!found->direct) return find(v, wanted->path, "does not lie as it was written");
     const ls__entry *entry = (const ls__entry *)found;
     bool blocks = entry->blocks && !entry->blocks_misfit;
     if (entry->blocks_misfit) LS_TRY(find(v, entry->blocks->path, "does not fit the array it is about"));
     if (blocks)
         LS_TRY(checksum_with_blocks(v, entry, wanted->checksum, &checksum));
     else
-        LS_TRY(ls__checksum_array(v->fd, v->path, array, v->hash, NULL, v->buffer, &checksum));
+        LS_TRY(ls__checksum_array(v->fd, v->path, found, v->hash, NULL, v->buffer, &checksum));
     v->report->arrays++;
     LS_TRY(ls__checksum_line(&v->recomputed, checksum, wanted->part, wanted->path));
     if (blocks || checksum == wanted->checksum) return LS_OK;
     return find(v, wanted->path, "its bytes differ from its checksum");
 }
 
-static ls_status read_recorded(verification *v) {
-    size_t length = (size_t)v->seal.datasets_bytes;
-    v->recorded.bytes = calloc(1, length + 1);
-    if (!v->recorded.bytes) return LS_FAIL(LS_ERR_MEMORY, "no memory to verify %s", v->path);
-    return ls__read_at(v->fd, v->path, v->seal.datasets, v->recorded.bytes, length);
+static bool is_recorded(const char *lines, const char *path) {
+    size_t length = strlen(path);
+    for (const char *end; (end = strchr(lines, '\n')); lines = end + 1)
+        if ((size_t)(end - lines) > length && end[-1 - (ptrdiff_t)length] == ' ' &&
+            memcmp(end - length, path, length) == 0)
+            return true;
+    return false;
+}
+
+/* Arrays without a line: another program added them. */
+static ls_status find_added(verification *v) {
+    ls_arrays arrays = {0};
+    ls_status status = ls_store_list(v->store, "/", &arrays);
+    for (size_t i = 0; status == LS_OK && i < arrays.count; i++) {
+        const char *path = arrays.items[i]->path;
+        if (strncmp(path, LS__CHECKSUMS, strlen(LS__CHECKSUMS)) != 0 && !is_recorded(v->recorded.bytes, path))
+            status = find(v, path, "has no checksum: it was added later");
+    }
+    ls_arrays_free(&arrays);
+    return status;
 }
 
 static ls_status verify_arrays(verification *v) {
     line wanted;
-    LS_TRY(read_recorded(v));
-    char *at = v->recorded.bytes;
-    for (size_t i = 0; i < v->seal.count; i++) {
-        if (!next_line(&at, &wanted)) return find(v, "/checksums/datasets", "lacks an array that the seal has");
-        LS_TRY(verify_array(v, &v->seal.arrays[i], &wanted));
-    }
-    return *at ? find(v, "/checksums/datasets", "has more arrays than the seal") : LS_OK;
+    LS_TRY(find_added(v));
+    for (char *at = v->recorded.bytes; next_line(&at, &wanted);) LS_TRY(verify_array(v, &wanted));
+    return LS_OK;
 }
 
 static ls_status verify_state(verification *v) {
-    uint64_t state;
-    LS_TRY(ls__read_at(v->fd, v->path, v->seal.state, &state, sizeof state));
     v->report->state = ls__checksum_state(v->hash, &v->recomputed);
-    if (v->report->damaged > 0 || v->report->state == state) return LS_OK;
+    if (v->report->damaged > 0 || v->report->state == v->state) return LS_OK;
     return find(v, "/checksums/state", "differs from the checksums of the arrays");
 }
 
@@ -162,8 +177,8 @@ static ls_status verify_state(verification *v) {
 
 static ls_status verify(verification *v) {
     LS_TRY(ls__file_open(v->path, &v->fd, &v->report->bytes));
-    LS_TRY(verify_structure(v));
-    LS_TRY(ls_store_open(v->path, &v->store));
+    LS_TRY(check_structure(v));
+    LS_TRY(read_recorded(v));
     v->hash = XXH3_createState();
     if (!v->hash) return LS_FAIL(LS_ERR_MEMORY, "no memory to verify %s", v->path);
     LS_TRY(ls_block_create(LS__BUFFER_BYTES, 1, "a file's verification", &v->buffer));
@@ -182,7 +197,6 @@ ls_status ls_store_verify(const char *path, ls_store_report *report) {
     ls_status status = verify(&v);
     if (v.fd >= 0) close(v.fd);
     ls_store_close(v.store);
-    ls__seal_free(&v.seal);
     ls_text_free(&v.recorded);
     ls_text_free(&v.recomputed);
     XXH3_freeState(v.hash);

@@ -455,6 +455,33 @@ static void a_file_cut_or_grown_anywhere_is_found(void **state) {
     free(all);
 }
 
+/* HDF5 leaves it so where another program has opened it for writing. */
+static void without_its_seal_each_array_is_still_compared(void **state) {
+    (void)state;
+    const char *path = support_path(folder, "a.h5"), *cut = support_path(folder, "cut.h5");
+    write_sample(path, 1, "host");
+    size_t bytes;
+    char *all = read_all(path, &bytes);
+    const char *seal = memmem(all, bytes, " lockstep seal 1\n", 17);
+    assert_non_null(seal);
+    size_t end = strtoull(seal - 16, NULL, 16);
+    ls_store *store;
+    const ls_array *x;
+    assert_works(ls_store_open(path, &store));
+    assert_works(ls_store_find(store, "/parameters/dense_1/weight", &x));
+    write_all(cut, all, end);
+    assert_true(is_intact(cut, NULL));
+    all[x->offset] ^= 1;
+    write_all(cut, all, end);
+    ls_store_report report = {0};
+    assert_false(is_intact(cut, &report));
+    assert_int_equal(report.damaged, 1);
+    assert_memory_equal(report.findings.bytes, x->path, strlen(x->path));
+    ls_store_report_free(&report);
+    ls_store_close(store);
+    free(all);
+}
+
 /* ---- past the page cache ------------------------------------------------------------------------------------ */
 
 /* A file of one array of `count` bytes, filled in parts of `part` bytes. */
@@ -550,6 +577,7 @@ int main(void) {
         WITH_FOLDER(a_flipped_bit_anywhere_is_found),
         WITH_FOLDER(a_file_cut_or_grown_anywhere_is_found),
         WITH_FOLDER(whole_pages_give_the_same_file),
+        WITH_FOLDER(without_its_seal_each_array_is_still_compared),
         WITH_FOLDER(a_refused_commit_leaves_the_old_file_and_nothing_else),
         WITH_FOLDER(a_writer_that_is_dropped_leaves_nothing),
     };
