@@ -7,7 +7,9 @@
  *
  * All are vectorised over filters or channels, whose panels are full for common layers, so C is transposed into planes
  * (or dy out of them) once, which costs little against the products. Planes are copied with a border of zeros first
- * where a window reaches over the edge; the two offsets of an element come from tables made once a call.
+ * where a window reaches over the edge; the two offsets of an element come from tables made once a call. Samples of a
+ * batch seldom stay in a core's cache between layers: while one is worked on, what the next one reads and writes is
+ * fetched.
  */
 #ifndef LOCKSTEP_TENSOR_CONV_H
 #define LOCKSTEP_TENSOR_CONV_H
@@ -15,8 +17,9 @@
 #include "tensor/dense.h"
 
 enum {
-    PIXEL_CHUNK = 192, /* pixels whose accumulators pass together: 48 KiB */
-    SAMPLE_CHUNK = 16, /* samples that are made ready before a team turns to the products of dW */
+    PIXEL_CHUNK = 192,     /* pixels whose accumulators pass together: 48 KiB */
+    SAMPLE_CHUNK = 16,     /* samples that are made ready before a team turns to the products of dW */
+    NEAR_SAMPLE = 1 << 16, /* floats of a sample that a core's cache holds beside those of the sample before */
 };
 
 /* Planes with a border: `above` and `left` of the first element, so many high and wide in all. */
@@ -65,6 +68,31 @@ static inline size_t kernel_size(const ls_window *w) {
     return w->kernel[0] * w->kernel[1];
 }
 
+/* The sample after sample r, whose x and output (or its gradient) are fetched evenly over `units` of work. */
+typedef struct upcoming {
+    ahead all[2];
+    size_t unit, units;
+} upcoming;
+
+static upcoming after_sample(const conv_work *v, size_t r, const float *x, const float *y, size_t units) {
+    size_t in = v->window->channels * v->window->height * v->window->width;
+    size_t out = v->window->filters * out_pixels(v->window);
+    upcoming next = {.units = units};
+    if (r + 1 == v->rows || in + out > NEAR_SAMPLE) return next;
+    next.all[0] = (ahead){x + (r + 1) * in, in};
+    next.all[1] = (ahead){y + (r + 1) * out, out};
+    return next;
+}
+
+/* Its part for `count` pixels of the present unit. */
+static void look_ahead(const upcoming *next, size_t pixel, size_t count, size_t pixels, product *p) {
+    size_t all = next->units * pixels, first = next->unit * pixels + pixel;
+    for (size_t i = 0; i < 2; i++) {
+        size_t at = next->all[i].size * first / all, end = next->all[i].size * (first + count) / all;
+        p->ahead[i] = (ahead){next->all[i].from + at, end - at};
+    }
+}
+
 /* Copies planes into their borders, which are zero already. */
 static void copy_bordered(const border *b, size_t planes, size_t height, size_t width, const float *from, float *to) {
     for (size_t c = 0; c < planes; c++, to += b->height * b->width)
@@ -94,6 +122,26 @@ static void fill_input_tables(const ls_window *w, const border *b, int32_t *tap_
             *pixel_at++ = (int32_t)(oh * w->stride[0] * b->width + ow * w->stride[1]);
 }
 
+/* A group's panel of filters: where its weights lie and, in dW, its biases in a node and its dy in a sample. */
+typedef struct unit {
+    size_t number, group, first, width;
+    size_t weights, biases, packed;
+} unit;
+
+static size_t unit_count(const ls_window *w) {
+    return w->groups * panel_count(ls__group_filters(w));
+}
+
+static unit unit_at(const ls_window *w, size_t number) {
+    size_t filters = ls__group_filters(w), padded = ls_round_up(filters, LS_LANES), panels = panel_count(filters);
+    unit u = {.number = number, .group = number / panels, .first = number % panels * LS_PANEL};
+    u.width = ls__panel_width(filters, u.first);
+    u.weights = u.group * ls__group_size(w) + u.first * ls__group_taps(w);
+    u.biases = ls__conv_panels_size(w) + u.group * padded + u.first;
+    u.packed = (u.group * padded + u.first) * out_pixels(w);
+    return u;
+}
+
 /* ---- y ---- */
 
 static void plan_conv_forward(carver *c, const ls_team *team, conv_work *v) {
@@ -106,29 +154,35 @@ static void plan_conv_forward(carver *c, const ls_team *team, conv_work *v) {
     v->private = carve(c, v->private_size * ls_team_size(team), sizeof(float));
 }
 
-/* One sample, one group, one panel of filters; `sums` has room for a row of biases and a chunk. */
-static void conv_forward_panel(const conv_work *v, size_t sample, size_t g, size_t first, const float *planes,
-                               float *sums) {
+/* The next taps of a product begin with the sums of those before. */
+static void go_on_from(float *sums, product *p) {
+    p->t.start = sums;
+    p->t.start_step = p->width;
+    p->ahead[0].size = p->ahead[1].size = 0;
+}
+
+/* One unit of one sample; `sums` has room for a row of biases and a chunk. */
+static void conv_forward_unit(const conv_work *v, size_t sample, const unit *u, const upcoming *next,
+                              const float *planes, float *sums) {
     const ls_window *w = v->window;
-    size_t filters = ls__group_filters(w), taps = ls__group_taps(w), pixels = out_pixels(w);
-    size_t width = ls__panel_width(filters, first), columns = smaller(LS_PANEL, filters - first);
-    float *bias = sums + PIXEL_CHUNK * LS_PANEL, *y = v->y + (sample * w->filters + g * filters + first) * pixels;
-    for (size_t j = 0; j < width; j++) bias[j] = v->bias && j < columns ? v->bias[g * filters + first + j] : 0;
+    size_t filters = ls__group_filters(w), taps = ls__group_taps(w), pixels = out_pixels(w), width = u->width;
+    size_t filter = u->group * filters + u->first, columns = smaller(LS_PANEL, filters - u->first);
+    float *bias = sums + PIXEL_CHUNK * LS_PANEL, *y = v->y + (sample * w->filters + filter) * pixels;
+    for (size_t j = 0; j < width; j++) bias[j] = v->bias && j < columns ? v->bias[filter + j] : 0;
     for (size_t pixel = 0; pixel < pixels; pixel += PIXEL_CHUNK) {
         product p = {.rows = smaller(PIXEL_CHUNK, pixels - pixel), .width = width};
-        p.a = planes + g * ls__group_channels(w) * v->border.height * v->border.width;
+        p.a = planes + u->group * ls__group_channels(w) * v->border.height * v->border.width;
         p.row_at = v->pixel_at + pixel;
         p.t = (tile){.b_step = width, .start = bias, .c = sums, .c_step = width};
+        look_ahead(next, pixel, p.rows, pixels, &p);
         for (size_t k = 0; k < taps; k += K_BLOCK) {
             p.chain.k = smaller(K_BLOCK, taps - k);
             p.t.at = v->tap_at + k;
-            p.t.b = v->weight + g * ls__group_size(w) + first * taps + k * width;
+            p.t.b = v->weight + u->weights + k * width;
             multiply_panel(&p);
-            p.t.start = sums;
-            p.t.start_step = width;
+            go_on_from(sums, &p);
         }
-        if (v->f != LS_ACTIVATION_NONE)
-            store_rows(v->f, v->slope, p.rows, width, sums, width, sums, width);
+        if (v->f != LS_ACTIVATION_NONE) store_rows(v->f, v->slope, p.rows, width, sums, width, sums, width);
         transpose(p.rows, columns, sums, width, y + pixel, pixels);
     }
 }
@@ -144,8 +198,11 @@ static void conv_forward_work(void *argument, size_t part, size_t parts) {
             copy_bordered(&v->border, w->channels, w->height, w->width, planes, copy);
             planes = copy;
         }
-        for (size_t g = 0; g < w->groups; g++)
-            for (size_t f = 0; f < ls__group_filters(w); f += LS_PANEL) conv_forward_panel(v, r, g, f, planes, sums);
+        upcoming next = after_sample(v, r, v->x, v->y, unit_count(w));
+        for (; next.unit < next.units; next.unit++) {
+            unit u = unit_at(w, next.unit);
+            conv_forward_unit(v, r, &u, &next, planes, sums);
+        }
     }
 }
 
@@ -266,8 +323,8 @@ static void prepare_phases(conv_work *v) {
     }
 }
 
-static void conv_data_panel(const conv_work *v, const phase *s, size_t g, size_t first, const float *planes, float *dx,
-                            float *sums) {
+static void conv_data_panel(const conv_work *v, const phase *s, size_t g, size_t first, const upcoming *next,
+                            const float *planes, float *dx, float *sums) {
     const ls_window *w = v->window;
     size_t channels = ls__group_channels(w), in = w->height * w->width;
     size_t width = ls__panel_width(channels, first), columns = smaller(LS_PANEL, channels - first);
@@ -277,13 +334,13 @@ static void conv_data_panel(const conv_work *v, const phase *s, size_t g, size_t
         p.a = planes + g * ls__group_filters(w) * v->border.height * v->border.width;
         p.row_at = s->pixel_at + pixel;
         p.t = (tile){.b_step = width, .start = zero_row, .c = sums, .c_step = width};
+        look_ahead(next, pixel, p.rows, s->pixels, &p);
         for (size_t k = 0; k < s->taps || k == 0; k += K_BLOCK) {
             p.chain.k = smaller(K_BLOCK, s->taps - k);
             p.t.at = s->tap_at + k;
             p.t.b = v->packed + g * group + s->weight_offset + first * s->taps + k * width;
             multiply_panel(&p);
-            p.t.start = sums;
-            p.t.start_step = width;
+            go_on_from(sums, &p);
         }
         if (phase_count(w) == 1) {
             transpose(p.rows, columns, sums, width, dx + first * in + pixel, in);
@@ -307,10 +364,11 @@ static void conv_data_work(void *argument, size_t part, size_t parts) {
             copy_bordered(&v->border, w->filters, w->out_height, w->out_width, planes, copy);
             planes = copy;
         }
+        upcoming next = after_sample(v, r, v->dx, v->dz, w->groups * phase_count(w) * panel_count(channels));
         for (size_t g = 0; g < w->groups; g++)
             for (size_t i = 0; i < phase_count(w); i++)
-                for (size_t c = 0; c < channels; c += LS_PANEL)
-                    conv_data_panel(v, &v->phases[i], g, c, planes,
+                for (size_t c = 0; c < channels; c += LS_PANEL, next.unit++)
+                    conv_data_panel(v, &v->phases[i], g, c, &next, planes,
                                     v->dx + (r * w->channels + g * channels) * w->height * w->width, sums);
     }
 }
@@ -373,22 +431,6 @@ static void prepare_samples(void *argument, size_t part, size_t parts) {
     }
 }
 
-/* Where the sums of a unit (group, panel of filters) lie in a node, and its x and dy in a sample. */
-typedef struct unit {
-    size_t group, first, width;
-    size_t weights, biases, packed;
-} unit;
-
-static unit unit_at(const ls_window *w, size_t number) {
-    size_t filters = ls__group_filters(w), padded = ls_round_up(filters, LS_LANES), panels = panel_count(filters);
-    unit u = {.group = number / panels, .first = number % panels * LS_PANEL};
-    u.width = ls__panel_width(filters, u.first);
-    u.weights = u.group * ls__group_size(w) + u.first * ls__group_taps(w);
-    u.biases = ls__conv_panels_size(w) + u.group * padded + u.first;
-    u.packed = (u.group * padded + u.first) * out_pixels(w);
-    return u;
-}
-
 /*
  * Rows of dW (or db, `bias`) over a block of pixels of sample s of this run. Sums go on where they were left, at
  * the top of the stack; the last pixels of a micro-batch join the nodes that wait, and those of a block of
@@ -406,6 +448,11 @@ static void sum_taps(const conv_work *v, const unit *u, size_t s, size_t pixel, 
     bool closes = v->closes && s + 1 == v->samples && pixel + block->chain.k == out_pixels(w);
     product p = *block;
     p.rows = rows;
+    if (!bias && v->samples == 1) {
+        upcoming next = after_sample(v, v->first_sample, v->x, v->dz, unit_count(w));
+        next.unit = u->number;
+        look_ahead(&next, pixel, p.chain.k, out_pixels(w), &p);
+    }
     p.a = bias ? &one : x + (s * w->channels + u->group * ls__group_channels(w)) * plane;
     p.row_at = bias ? NULL : v->tap_at + first;
     if (bias) p.t.at = NULL;
@@ -440,8 +487,7 @@ static void sum_unit(const conv_work *v, const unit *u, size_t part, size_t part
 
 static void sum_samples(void *argument, size_t part, size_t parts) {
     const conv_work *v = argument;
-    size_t units = v->window->groups * panel_count(ls__group_filters(v->window));
-    for (size_t i = 0; i < units; i++) {
+    for (size_t i = 0; i < unit_count(v->window); i++) {
         unit u = unit_at(v->window, i);
         sum_unit(v, &u, part, parts);
     }
@@ -472,11 +518,12 @@ static void sum_micro(ls_team *team, conv_work *v, size_t m, size_t chunk) {
 
 static void conv_backward_weight(ls_team *team, const ls_microbatches *micro, const ls_window *window, const float *x,
                                  const float *dz, ls_gradient dw, ls_gradient db, void *scratch) {
-    conv_work v = {.micro = micro, .window = window, .x = x, .dz = dz, .dw = dw, .db = db};
+    conv_work v = {
+        .micro = micro, .window = window, .rows = ls_microbatches_rows(micro), .x = x, .dz = dz, .dw = dw, .db = db};
     carver c = {scratch, 0};
-    size_t rows = ls_microbatches_rows(micro), chunk = sample_chunk(team, rows);
-    plan_conv_weight(&c, team, rows, micro->count, &v);
-    if (rows == 0) return;
+    size_t chunk = sample_chunk(team, v.rows);
+    plan_conv_weight(&c, team, v.rows, micro->count, &v);
+    if (v.rows == 0) return;
     memset(v.packed, 0, (size_t)((char *)v.stack - (char *)v.packed)); /* borders and absent filters */
     fill_input_tables(window, &v.border, v.tap_at, v.pixel_at);
     for (v.block = 0; v.block < micro->blocks; v.block++) {

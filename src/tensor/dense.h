@@ -152,8 +152,8 @@ static void backward_data_chunk(const dense_work *d, size_t first, size_t count,
             p.t.start_step = o ? width : 0;
             if (q == 0 && d->out * d->in > FAR_WEIGHTS) {
                 size_t from = next || first + 2 * count > d->in ? first : first + count;
-                p.ahead = d->weight + next * d->in + from * ls__panel_width(d->out, next);
-                p.ahead_size = count * ls__panel_width(d->out, next);
+                p.ahead[0].from = d->weight + next * d->in + from * ls__panel_width(d->out, next);
+                p.ahead[0].size = count * ls__panel_width(d->out, next);
             }
             multiply_panel(&p);
         }
@@ -227,6 +227,7 @@ static void sum_tile(const dense_work *d, size_t b, tile t, size_t rows, size_t 
     t.waiting = stack;
     t.waiting_row = vectors * VEC;
     t.waiting_step = rows * t.waiting_row;
+    if (!t.stream) fetch(&(ahead){t.c, rows * t.c_step}, 0, 1); /* so that what the stores replace is there by then */
     run_tile(&t, rows, vectors);
 }
 

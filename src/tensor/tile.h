@@ -178,6 +178,12 @@ ALWAYS_INLINE void run_tile(const tile *t, size_t rows, size_t vectors) {
     tile_products[t->at != NULL][vectors - 1][rows - 1](t);
 }
 
+/* What will be wanted soon: so many floats from there on. */
+typedef struct ahead {
+    const float *from;
+    size_t size;
+} ahead;
+
 /* A product of `rows` rows with a panel of `width` columns. Of `t` all but row[] and chains is set, for row 0 and
    column 0. */
 typedef struct product {
@@ -187,12 +193,13 @@ typedef struct product {
     const float *a;
     size_t a_row;          /* A's rows are so far apart, */
     const int32_t *row_at; /* or lie at these offsets */
-    const float *ahead;    /* what will be wanted next, to be fetched meanwhile: so many floats */
-    size_t ahead_size;
+    ahead ahead[2];        /* to be fetched meanwhile */
 } product;
 
-static inline void fetch(const float *from, const float *end) {
-    for (; from < end; from += LANES) _mm_prefetch((const char *)from, _MM_HINT_T1);
+/* Piece n of `pieces`, into the second cache. */
+static inline void fetch(const ahead *a, size_t n, size_t pieces) {
+    for (size_t i = a->size * n / pieces; i < a->size * (n + 1) / pieces; i += LANES)
+        _mm_prefetch((const char *)(a->from + i), _MM_HINT_T1);
 }
 
 static inline void multiply_columns(const product *p, size_t column, size_t vectors) {
@@ -208,7 +215,7 @@ static inline void multiply_columns(const product *p, size_t column, size_t vect
         t.start = p->t.start + first * p->t.start_step + column;
         t.c = p->t.c + first * p->t.c_step + column;
         if (t.waiting) t.waiting = p->t.waiting + first * p->t.waiting_row + column;
-        if (column == 0) fetch(p->ahead + p->ahead_size * n / tiles, p->ahead + p->ahead_size * (n + 1) / tiles);
+        for (size_t i = 0; i < 2 && column == 0; i++) fetch(&p->ahead[i], n, tiles);
         run_tile(&t, rows, vectors);
     }
 }
