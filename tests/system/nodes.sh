@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Several nodes, each a network namespace: ranks meet across them, training has the bits of one rank, and lockstep-run goes
-# on when a node dies or is cut off.
+# Several nodes, each a network namespace: ranks meet across them, training has the bits of one rank, and lockstep-run
+# goes on when a node dies or is cut off.
 # usage: nodes.sh BUILD_DIR SOURCE_DIR [CUTS [SEED]]
 set -u
 build=$(cd "$1" && pwd) source=$(cd "$2" && pwd)
@@ -118,7 +118,7 @@ kill -STOP "$(a_rank_on n3)"
 kill -KILL "$supervisor"
 for node in n1 n2 n3; do eventually is_empty "$node"; done
 
-# ---- cables are pulled in the middle of a run: it says who is missing, goes on without, and ends as if undisturbed ----
+# ---- cables are pulled: the run says who is missing, goes on without, and ends as if undisturbed ----
 cuts=${3:-1} RANDOM=${4:-1}
 count() { grep -Ec "$1" "$folder/said"; } # WORDS
 said_more() { (($(count "$1") > $2)); }   # WORDS TIMES

@@ -3,14 +3,12 @@
 
 The ledger, steps repeated and compared, batches that go bad, and saves that fail.
 """
-import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import h5py
 import numpy as np

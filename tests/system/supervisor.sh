@@ -342,6 +342,11 @@ case_start_limit() {
   ends_with 0
   started 1
 
+  begin started-nobody-knows-where <<<'sleep 3; exit 0'
+  start --start-limit 0.5 --mpirun-option '-H elsewhere'
+  ends_with 0
+  started 1
+
   begin never-started-on-a-host <<<'((start == 1)) || { : >"$FAKE/met"; sleep 6; exit 0; }; work 300'
   echo n1 >"$FAKE/list"
   cat >"$FAKE/agent" <<<'shift; [[ $1 != test ]] || { echo "$@" >>"$FAKE/asked"; [[ -e $FAKE/met ]]; }'
