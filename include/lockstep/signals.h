@@ -2,7 +2,9 @@
  * signals.h: what the user or the batch system asks of a running job.
  *
  * A handler only notes; the loop looks once a step, and all ranks act on it at the same step (the wish travels in the
- * step's message). The one writable global of the library lives behind these functions.
+ * step's message). What takes long besides steps looks as well: reading data and learning their preprocessing end with
+ * LS_ERR_STOPPED, and an evaluation is put off to the next start. The one writable global of the library lives behind
+ * these functions.
  *
  *     USR1                       save and go on
  *     USR2, first TERM or INT    save and stop, exit 75

@@ -116,4 +116,7 @@ uint64_t ls__sampler_block(const ls_sampler *sampler, uint32_t epoch, uint64_t a
 /** The digest of all columns; the same on all ranks. Collective. */
 ls_status ls__storage_digest(const ls_storage *storage, uint64_t *out) LS_MUST_USE;
 
+/** LS_ERR_STOPPED where this process is asked to stop: what reads much data asks once a piece. Local. */
+ls_status ls__asked_to_stop(void) LS_MUST_USE;
+
 #endif

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "data/dataset.h"
+#include "lockstep/signals.h"
 
 /* What one rank found while it loaded its share of a column: one line a rank and column behind the data. */
 typedef struct finding {
@@ -14,6 +15,11 @@ typedef struct finding {
 } finding;
 
 enum { LOAD_BYTES = 4 << 20 };
+
+ls_status ls__asked_to_stop(void) {
+    if (!(ls_signals_noted() & (LS_SIGNAL_STOP | LS_SIGNAL_STOP_NOW))) return LS_OK;
+    return LS_FAIL(LS_ERR_STOPPED, "stopped by a signal while the data were read");
+}
 
 size_t ls__node_bytes(void) {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
@@ -74,6 +80,7 @@ static ls_status load_share(const ls_storage *s, ls_column *column, unsigned cha
     for (size_t at = first; at < end; at += step) {
         size_t count = end - at < step ? end - at : step;
         unsigned char *to = rows + at * column->row_bytes;
+        LS_TRY(ls__asked_to_stop());
         ls_comm_beat(s->comm);
         LS_TRY(ls__storage_read(s, column, at, count, to));
         inspect(column, to, at, count, f);
@@ -198,7 +205,8 @@ static ls_status digest_column(const ls_storage *s, const ls_column *column, XXH
             whole ? i * DIGEST_BYTES : (size_t)((double)(bytes - DIGEST_BYTES) * ((double)i / (DIGEST_PIECES - 1)));
         size_t count = bytes - first < DIGEST_BYTES ? bytes - first : DIGEST_BYTES;
         ls_comm_beat(s->comm);
-        status = read_bytes(s, column, first, count, rows, hash);
+        status = ls__asked_to_stop();
+        if (status == LS_OK) status = read_bytes(s, column, first, count, rows, hash);
     }
     ls_block_destroy(rows);
     return status;

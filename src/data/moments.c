@@ -62,6 +62,7 @@ static ls_status add_leaf(leaves *l, size_t leaf, leaf_add add, void *context, d
     size_t end = first + l->samples < l->set->samples ? first + l->samples : l->set->samples;
     for (size_t at = first; at < end; at += l->chunk) {
         size_t count = end - at < l->chunk ? end - at : l->chunk;
+        LS_TRY(ls__asked_to_stop());
         ls_comm_beat(l->comm);
         LS_TRY(ls__dataset_doubles(l->set, l->field, at, count, l->scratch, l->rows));
         add(l, count, context, partial);

@@ -15,6 +15,7 @@
 typedef struct replay {
     ls_checkpoint *target, *base;   /* rank 0 */
     uint64_t first, last;           /* steps of base and target */
+    uint64_t open;                  /* samples of the target's epoch so far; more than none at its end: it owes that */
     uint64_t left_out, left_out_by; /* a newest checkpoint that is no target, and whose parameters it holds; 0: none */
     char folder[256];               /* of the scratch checkpoint; "": none yet */
 } replay;
@@ -93,6 +94,7 @@ static ls_status find_both(ls_trainer *t, const ls_run_request *request, uint64_
     ls_status status = replaced ? pass_over(t, r, best, steps, count, &older) : LS_OK;
     if (status == LS_OK)
         status = find_base(t, r, steps + older, count - older, r->last > wanted ? r->last - wanted : 0);
+    if (status == LS_OK) status = ls_items_get_count(ls_checkpoint_items(r->target), "/state/epoch_samples", &r->open);
     free(steps);
     return status;
 }
@@ -135,6 +137,7 @@ static ls_status prepare(ls_trainer *t, replay *r) {
 
 static ls_status repeat(ls_trainer *t, const replay *r) {
     t->started = t->mark = ls_clock_now();
+    LS_TRY(ls__make_up(t));
     while (t->state.step < r->last) {
         t->stopping = false;
         LS_TRY(ls__trainer_step(t));
@@ -143,6 +146,7 @@ static ls_status repeat(ls_trainer *t, const replay *r) {
             t->failure = LS_OK;
             return failure;
         }
+        t->owes_end_of_epoch = t->state.step == r->last && ls__last_of_epoch(t) && r->open > 0;
         LS_TRY(ls__hooks_step(t));
     }
     LS_TRY(ls__trainer_save(t, false));
@@ -185,6 +189,7 @@ static ls_status run(ls_trainer *t, const ls_run_request *request, uint64_t step
     bool first = ls_comm_first(t->comm);
     LS_TRY(ls_comm_agree(t->comm, first ? find_both(t, request, steps, r) : LS_OK));
     LS_TRY(ls_comm_broadcast(t->comm, 0, &r->last, sizeof r->last));
+    LS_TRY(ls_comm_broadcast(t->comm, 0, &r->open, sizeof r->open));
     LS_TRY(prepare(t, r));
     ls_status status = repeat(t, r);
     /* As in a run, what a single rank meets in the middle of a step nobody waits for. */

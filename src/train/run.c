@@ -118,7 +118,17 @@ static void say_start(const ls_trainer *t) {
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
+ls_status ls__make_up(ls_trainer *t) {
+    if (!t->owes_end_of_epoch) return LS_OK;
+    t->owes_end_of_epoch = false;
+    t->making_up = true;
+    ls_status status = ls__hooks_step(t);
+    t->making_up = false;
+    return status;
+}
+
 static ls_status loop(ls_trainer *t) {
+    LS_TRY(ls__make_up(t));
     while (!t->stopping) {
         LS_TRY(ls__trainer_step(t));
         if (t->failure != LS_OK) return LS_OK;

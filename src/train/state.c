@@ -172,7 +172,7 @@ static ls_status get_end(ls_trainer *t, const ls_items *items) {
                  (strncmp(reason, "early", 5) == 0 && stop->early.metric) ||
                  (strncmp(reason, "gradient_norm", 13) == 0 && stop->gradient_norm > 0) ||
                  (t->last_step && t->state.step >= t->last_step);
-    if (holds) {
+    if (holds && !t->owes_end_of_epoch) {
         t->was_over = true;
         ls__trainer_stop(t, false, *reason ? reason : "the run was over already");
     }
@@ -192,6 +192,7 @@ static ls_status read_items(ls_trainer *t, const ls_items *items) {
     LS_TRY(ls_items_get_count(items, "/state/updates", &t->state.updates));
     LS_TRY(ls_items_get_count(items, "/state/skipped", &t->state.skipped));
     LS_TRY(ls_items_get_count(items, "/state/epoch_samples", &t->state.epoch_samples));
+    t->owes_end_of_epoch = ls__last_of_epoch(t) && t->state.epoch_samples > 0;
     LS_TRY(ls_items_get_real(items, "/provenance/train_seconds", &t->state.train_seconds));
     get_sums(t, items);
     LS_TRY(get_best(t, items));

@@ -97,6 +97,7 @@ typedef struct ls_evaluator {
     const ls_dataset *dataset;
     ls_loader *feed;
     ls_exchange *exchange;
+    ls_exchange *look; /* now and then: what was asked from outside */
     ls_sum *sums;
     double *values; /* of the last evaluation, by the tally's names */
     bool done;      /* there has been one */
@@ -164,6 +165,7 @@ enum {
     LS_FLAG_NONFINITE = 16, /* a loss or gradient is not finite */
     LS_FLAG_STOP_FILE = 32,
     LS_FLAG_SAVER_BUSY = 64, /* rank 0 is still writing */
+    LS_FLAG_FAILED = 256, /* a rank cannot go on with an evaluation */
     LS_FLAG_SUPERSEDED = 128,
 };
 
@@ -252,6 +254,12 @@ struct ls_trainer {
     bool interrupted;    /* ends resumable: exit 75 */
     bool no_save;        /* ends without a last checkpoint */
     bool was_over;       /* resumed a run that had ended */
+    /*
+     * The last step of an epoch is done, but what follows it (evaluation, stop conditions, the best) was put off by a
+     * wish to stop. It is made up for when the run goes on; a checkpoint tells by its sums of an epoch that is over.
+     */
+    bool owes_end_of_epoch;
+    bool making_up;      /* the hooks are called once more for a step that was recorded before */
     bool replaying;      /* steps are taken once more, to be compared: nothing is written */
     ls_status failure;   /* a numerical failure that all ranks share */
     char stop_reason[160];
@@ -290,9 +298,14 @@ static inline ls_checkpoint_position ls__position(const struct ls_trainer *t) {
     return ls__position_at(t, t->state.step);
 }
 
-/* True after the last step of an epoch. */
-static inline bool ls__epoch_ended(const struct ls_trainer *t) {
+/* Was this step the last of an epoch? */
+static inline bool ls__last_of_epoch(const struct ls_trainer *t) {
     return t->state.step > 0 && t->state.step % t->steps_per_epoch == 0;
+}
+
+/* True after the last step of an epoch, where its end is not put off. */
+static inline bool ls__epoch_ended(const struct ls_trainer *t) {
+    return ls__last_of_epoch(t) && !t->owes_end_of_epoch;
 }
 
 /* All micro-batches of the present step are computed at once. */
@@ -330,6 +343,9 @@ void ls__obey(ls_trainer *t, uint64_t flags);
 /* Ends the loop after this step; the first reason counts. */
 void ls__trainer_stop(ls_trainer *t, bool resumable, const char *reason);
 
+/* run.c: what is owed of the end of an epoch, before the steps go on. Collective. */
+ls_status ls__make_up(ls_trainer *t) LS_MUST_USE;
+
 /* run.c: the run stops early, and has to end with the best parameters, which are not the present ones. */
 bool ls__ended_early(const ls_trainer *t);
 
@@ -351,6 +367,8 @@ ls_status ls__evaluator_create(ls_trainer *t, const char *set, const ls_dataset 
                                ls_evaluator *out) LS_MUST_USE;
 void ls__evaluator_destroy(ls_evaluator *evaluator);
 ls_status ls__evaluate(ls_trainer *t, ls_evaluator *evaluator) LS_MUST_USE;
+/* The same, unless the run is asked to stop before it is through: then *cut, and there is no result. Collective. */
+ls_status ls__evaluate_unless_stopped(ls_trainer *t, ls_evaluator *evaluator, bool *cut) LS_MUST_USE;
 
 /* view.c: a checkpoint's model on a data set. `inference`: inputs only, no losses. Collective; ls_trainer_destroy() it.
  */

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What a run does when it is told something from outside, or when a rank falls silent.
 
-USR1 saves and goes on; USR2, TERM without a launcher, and the file `stop` save and end with 75; a rank that is stopped
-ends the job at the deadline, named. Whatever it was, the run then goes on to the same end as an undisturbed one.
+USR1 saves and goes on; USR2, TERM without a launcher, and the file `stop` save and end with 75, also in an evaluation,
+which is made up for, and while the run starts; a rank that is stopped ends the job at the deadline, named. Whatever it
+was, the run then goes on to the same end as an undisturbed one.
 """
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
-from program import arrays, checkpoint, claim, main, ranks_of, say, wait_for  # noqa: E402
+from program import arrays, checkpoint, claim, classes, main, ranks_of, say, wait_for, write_group  # noqa: E402
 
 # Endless but for a signal, and without a checkpoint but for one.
 CONFIG = """
@@ -26,10 +27,15 @@ run: {dir: none, tensorboard: false}
 """
 
 
-def begin(program, directory, *settings, ranks=None):
+# A step an epoch, and an evaluation of many: whatever comes, comes in an evaluation.
+EVALUATING = CONFIG.replace("configs/digits.h5:/train", "large.h5:/train").replace(
+    "preprocess:", 'valid: "large.h5:/valid", preprocess:') + "metrics: [accuracy]\n"
+
+
+def begin(program, directory, *settings, ranks=None, config="config.yaml"):
     """A run that has made its first steps."""
     words = [f"--set={s}" for s in (f"run.dir={directory}",) + settings]
-    process = program.start("train", "config.yaml", "--progress=none", *words, ranks=ranks)
+    process = program.start("train", config, "--progress=none", *words, ranks=ranks)
     journal = program.inside(directory, "metrics.jsonl")
     wait_for(lambda: os.path.exists(journal) and os.path.getsize(journal) > 0, f"first steps of {directory}", process)
     return process
@@ -39,17 +45,21 @@ def step_of(program, directory):
     return int(arrays(program.inside(checkpoint(directory)))["state/step"])
 
 
-def claim_goes_on(program, directory, ranks):
+def claim_goes_on(program, directory, ranks, config="config.yaml", steps=20):
     """Continued for a few steps it is the undisturbed run."""
-    last = f"stop.steps={step_of(program, directory) + 20}"
-    program.train("config.yaml", directory, last, ranks=ranks)
-    program.train("config.yaml", directory + "_alone", last)
+    last = f"stop.steps={step_of(program, directory) + steps}"
+    program.train(config, directory, last, ranks=ranks)
+    program.train(config, directory + "_alone", last)
     program.same_run(directory, directory + "_alone")
 
 
 def prepare(program):
     os.symlink(os.path.join(program.source, "configs"), program.inside("configs"))
     program.write("config.yaml", CONFIG)
+    program.write("evaluating.yaml", EVALUATING)
+    x, y = classes(50000, (200,), 10)
+    write_group(program.inside("large.h5"), "train", x=x[:24], y=y[:24])
+    write_group(program.inside("large.h5"), "valid", x=x, y=y)
 
 
 def usr1_and_usr2(program):
@@ -93,6 +103,52 @@ def stop_file(program):
     say("the file stop: saved, 75, and gone when the run goes on")
 
 
+def during_evaluation(program):
+    """The evaluation is given up and made up for; also twice in a row, by a signal and by the file stop."""
+    for ranks, number in ((None, signal.SIGTERM), (3, signal.SIGUSR2), (2, None)):
+        directory = f"evaluating{ranks or 1}"
+        for settings in ((), ("stop.epochs=5",)):
+            before = step_of(program, directory) if settings else 0
+            process = begin(program, directory, *settings, ranks=ranks, config="evaluating.yaml")
+            if settings:
+                wait_for(lambda: "going on" in process.said(), "the start", process)
+            if number:
+                process.send_signal(number)
+            else:
+                open(program.inside(directory, "stop"), "w").close()
+            result = program.finish(process)
+            claim(result.code == 75 and not result.errors, "a stop in an evaluation does not end with 75", result)
+            state = arrays(program.inside(checkpoint(directory)))
+            claim(state["state/epoch_samples"] == 24 and state["state/step"] == state["state/epoch"] > 0,
+                  "the run did not stop in an evaluation", result)
+            claim(state["state/step"] >= before, "steps were lost", result)
+        evaluated = [e for e in program.events(directory) if e["event"] == "eval"]
+        claim(len(evaluated) < state["state/step"], "an evaluation that was given up is recorded", result)
+        if ranks:
+            out = program.train("evaluating.yaml", directory, options=("--verify-resume=1",), code=None)
+            claim("repeat bit by bit" in out.out, "a step whose evaluation was put off is not repeated", out)
+        claim_goes_on(program, directory, 2 if ranks is None else None, "evaluating.yaml", 2)
+        say(f"a stop during an evaluation on {ranks or 1} ranks: saved, 75, and the evaluation made up for")
+
+
+def during_start(program):
+    """As soon as wishes are heard they count: nothing is lost where nothing was done."""
+    process = program.start("train", "evaluating.yaml", "--progress=none", "--set=run.dir=start")
+
+    def hears():
+        with open(f"/proc/{process.pid}/status") as file:
+            caught = next(line for line in file if line.startswith("SigCgt"))
+        return int(caught.split()[1], 16) >> (signal.SIGUSR2 - 1) & 1
+    wait_for(hears, "the wish can be heard", process)
+    process.send_signal(signal.SIGUSR2)
+    result = program.finish(process)
+    claim(result.code == 75 and not result.errors, "a stop during the start does not end with 75", result)
+    program.train("evaluating.yaml", "start", "stop.steps=2")
+    program.train("evaluating.yaml", "start_alone", "stop.steps=2")
+    program.same_run("start", "start_alone")
+    say("a stop during the start: 75, and the next start is the undisturbed run")
+
+
 def silent_rank(program):
     for silent in (1, 0):
         directory = f"silent{silent}"
@@ -108,4 +164,4 @@ def silent_rank(program):
         say(f"rank {silent} stopped: named at the deadline, exit code 1, and the run goes on from its checkpoint")
 
 
-main(prepare, usr1_and_usr2, alone, stop_file, silent_rank)
+main(prepare, usr1_and_usr2, alone, stop_file, during_evaluation, during_start, silent_rank)

@@ -80,6 +80,14 @@ static ls_status verify_resume(const cli *c, ls_trainer *trainer, const settings
     return status;
 }
 
+/* A wish to stop that came before the first step: nothing has been done that could be lost. */
+static ls_status say_stopped(cli *c, ls_status status) {
+    if (ls_status_code(status) != LS_ERR_STOPPED) return status;
+    ls_logger_say(c->logger, LS_LOG_INFO, "%s; start it again to go on", ls_status_message(status));
+    ls_status_free(status);
+    return ls_status_reported(ls_code_exit(LS_ERR_STOPPED));
+}
+
 static ls_status train(cli *c, ls_trainer *trainer, const settings *s) {
     ls_run_request request = request_of(c, s);
     ls_outcome outcome;
@@ -108,10 +116,10 @@ static ls_status run(cli *c, void *argument) {
     tell_supervisor();
     if (!s->verify_resume) ls_signals_install(); /* repeated steps obey nobody: they may be killed at any time */
     ls_trainer *trainer = NULL;
-    LS_TRY(ls_trainer_create(&experiment, c->comm, c->logger, &trainer));
-    ls_status status = s->verify_resume ? verify_resume(c, trainer, s) : train(c, trainer, s);
+    ls_status status = ls_trainer_create(&experiment, c->comm, c->logger, &trainer);
+    if (status == LS_OK) status = s->verify_resume ? verify_resume(c, trainer, s) : train(c, trainer, s);
     ls_trainer_destroy(trainer);
-    return status;
+    return say_stopped(c, status);
 }
 
 const cli_command cli_train = {.name = "train",

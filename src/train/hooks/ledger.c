@@ -50,7 +50,7 @@ static ls_status write_line(ls_trainer *t, ledger *l, const ls_span *batch) {
 
 static ls_status step(ls_trainer *t, void *state) {
     ledger *l = state;
-    if (!l) return LS_OK;
+    if (!l || t->making_up) return LS_OK;
     ls_span batch = ls__batch_span(t, t->state.step - 1);
     return ls__journal_outcome(t, write_line(t, l, &batch), l->journal);
 }

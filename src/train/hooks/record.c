@@ -131,7 +131,8 @@ static ls_status record_epoch(ls_trainer *t, record *r) {
 static ls_status step(ls_trainer *t, void *state) {
     record *r = state;
     if (!r) return LS_OK;
-    if (t->state.step % r->stride == 0 || ls__epoch_ended(t)) LS_TRY(record_step(t, r));
+    bool recorded = t->state.step % r->stride == 0 || ls__last_of_epoch(t);
+    if (recorded && !t->making_up) LS_TRY(record_step(t, r));
     return ls__epoch_ended(t) ? record_epoch(t, r) : LS_OK;
 }
 

@@ -55,6 +55,7 @@ static ls_status check_epoch(ls_trainer *t) {
 static ls_status step(ls_trainer *t, void *state) {
     (void)state;
     const ls_stop_options *stop = &t->experiment->stop;
+    if (t->owes_end_of_epoch) return LS_OK;
     if (ls__epoch_ended(t)) LS_TRY(check_epoch(t));
     if (stop->steps && t->state.step >= stop->steps) stop_at(t, "steps", "%zu", stop->steps);
     if (stop->epochs && t->state.step >= stop->epochs * t->steps_per_epoch) stop_at(t, "epochs", "%zu", stop->epochs);
