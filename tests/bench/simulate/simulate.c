@@ -8,8 +8,8 @@
  * PROFILE is what bench.profile printed, of 64 samples; with --samples layers take so much longer. --message and --byte
  * are processor seconds for a message and for a byte of it; --latency and --bandwidth say what the formula beside the
  * simulation assumes. A first step is not counted, unless it is the only one. Prints one line: nodes, and of a step
- * milliseconds in all, the formula's milliseconds, then waiting for gradients, deciding, updating, distributing. Without
- * --hollow the sums are first compared with their definition, bit by bit.
+ * milliseconds in all, the formula's milliseconds, then waiting for gradients, deciding, updating, distributing.
+ * Without --hollow the sums are first compared with their definition, bit by bit.
  */
 #include <getopt.h>
 #include <math.h>
