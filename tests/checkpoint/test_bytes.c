@@ -63,14 +63,14 @@ static void mutations_are_refused(void **state) {
     support_fuzz(bytes, length, MUTATIONS, LLVMFuzzerTestOneInput);
 }
 
-/* The seal is what is read unverified: every bit of its last line, and of the line before. */
-static void damaged_seals_are_refused(void **state) {
+/* A bit of every byte, and all bits of the seal's last lines, which are read unverified. */
+static void a_flipped_bit_is_found(void **state) {
     (void)state;
     const char *path = support_path(folder, "step.h5");
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     setbuf(file, NULL);
-    for (size_t bit = 8 * (length - 140); bit < 8 * length; bit++) {
+    for (size_t bit = 0; bit < 8 * length; bit += bit < 8 * (length - 140) ? 9 : 1) {
         ls_checkpoint *checkpoint;
         fseek(file, (long)(bit / 8), SEEK_SET);
         fputc(bytes[bit / 8] ^ 1 << bit % 8, file);
@@ -86,7 +86,7 @@ static void damaged_seals_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(mutations_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(damaged_seals_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_flipped_bit_is_found, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,18 +75,30 @@ static void write_data_set(const char *path) {
 /* ---- one file in a process of its own -----------------------------------------------------------------------------
  */
 
-/* Whose code is it? The first frame that is neither of the C library nor of this handler tells. */
-static void on_signal(int number) {
+/* Of the address sanitizer, where the build has it: it ends the process by itself. */
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+/* Whose code is it? The first frame that is neither of the C library nor of the two handlers tells. */
+static void tell(void) {
     void *frames[64];
     int count = backtrace(frames, 64);
-    (void)number;
-    for (int i = 1; i < count; i++) {
+    /* Before them stands the sanitizer's own backtrace(). */
+    for (int i = __sanitizer_set_death_callback ? 3 : 2; i < count; i++) {
         Dl_info info;
         if (!dladdr(frames[i], &info) || !info.dli_fname) continue;
         if (strstr(info.dli_fname, "libhdf5") || strstr(info.dli_fname, "libz.so")) _exit(EXIT_IN_HDF5);
-        if (!strstr(info.dli_fname, "/libc.so") && !strstr(info.dli_fname, "libasan")) break;
+        if (!strstr(info.dli_fname, "/libc.so") && !strstr(info.dli_fname, "san.so")) break;
     }
     _exit(EXIT_IN_OURS);
+}
+
+static void on_signal(int number) {
+    (void)number;
+    tell();
+}
+
+static void on_report(void) {
+    tell();
 }
 
 static int try_in_child(const uint8_t *bytes, size_t length) {
@@ -97,6 +109,7 @@ static int try_in_child(const uint8_t *bytes, size_t length) {
         void *first[2];
         backtrace(first, 2); /* loads what it needs while all is well */
         for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) signal(numbers[i], on_signal);
+        if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(on_report);
         alarm(LONGEST);
         _exit(LLVMFuzzerTestOneInput(bytes, length));
     }
