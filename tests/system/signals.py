@@ -103,25 +103,37 @@ def stop_file(program):
     say("the file stop: saved, 75, and gone when the run goes on")
 
 
+def stop_in_an_evaluation(program, directory, ranks, ask):
+    """Starts the run and asks it to stop until it did so within an evaluation, where it spends most of its time."""
+    for _ in range(20):
+        going_on = os.path.exists(program.inside(directory))
+        before = step_of(program, directory) if going_on else 0
+        process = begin(program, directory, ranks=ranks, config="evaluating.yaml")
+        if going_on:
+            wait_for(lambda: "going on" in process.said(), "the start", process)
+        ask(process)
+        result = program.finish(process)
+        claim(result.code == 75 and not result.errors, "a stop does not end with 75", result)
+        state = arrays(program.inside(checkpoint(directory)))
+        claim(state["state/step"] >= before, "steps were lost", result)
+        if state["state/epoch_samples"] == 24:  # of an epoch that is over
+            claim(state["state/step"] == state["state/epoch"] > 0, "the run did not stop in an evaluation", result)
+            return result, state
+    claim(False, "20 stops, and none in an evaluation")
+
+
 def during_evaluation(program):
-    """The evaluation is given up and made up for; also twice in a row, by a signal and by the file stop."""
+    """The evaluation is given up and made up for; also several times in a row, by a signal and by the file stop."""
     for ranks, number in ((None, signal.SIGTERM), (3, signal.SIGUSR2), (2, None)):
         directory = f"evaluating{ranks or 1}"
-        for settings in ((), ("stop.epochs=5",)):
-            before = step_of(program, directory) if settings else 0
-            process = begin(program, directory, *settings, ranks=ranks, config="evaluating.yaml")
-            if settings:
-                wait_for(lambda: "going on" in process.said(), "the start", process)
+
+        def ask(process):
             if number:
                 process.send_signal(number)
             else:
                 open(program.inside(directory, "stop"), "w").close()
-            result = program.finish(process)
-            claim(result.code == 75 and not result.errors, "a stop in an evaluation does not end with 75", result)
-            state = arrays(program.inside(checkpoint(directory)))
-            claim(state["state/epoch_samples"] == 24 and state["state/step"] == state["state/epoch"] > 0,
-                  "the run did not stop in an evaluation", result)
-            claim(state["state/step"] >= before, "steps were lost", result)
+        for _ in range(2):
+            result, state = stop_in_an_evaluation(program, directory, ranks, ask)
         evaluated = [e for e in program.events(directory) if e["event"] == "eval"]
         claim(len(evaluated) < state["state/step"], "an evaluation that was given up is recorded", result)
         if ranks:
