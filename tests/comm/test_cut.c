@@ -13,7 +13,7 @@ static ls_params *make_params(size_t layers, const size_t *count, size_t shared)
     size_t use;
     assert_works(ls_params_create(ls_math_find("exact-scalar"), &params));
     for (size_t i = 0; i < layers; i++) {
-        char name[16];
+        char name[32];
         size_t index;
         snprintf(name, sizeof name, "layer%zu", i);
         assert_works(ls_params_add(
