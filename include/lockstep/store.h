@@ -36,11 +36,10 @@
  * and little-endian: whoever reads a few rows of a large array can tell whether they are what was written
  * (ls_store_read_checked()). A block has as many rows as fit into 16 KiB, and at least one; the last may be short.
  *
- * Behind HDF5's last byte stands the file's seal (src/store/seal.h), which says where arrays and checksums lie, so that
- * they are compared without HDF5: its library crashes on some damaged files. ls_store_open() refuses a sealed file
- * whose structure is damaged before HDF5 sees it, and ls_store_verify() looks at everything. Another program that
- * changes the file by HDF5 cuts the seal off: it is then read like any HDF5 file, and verify still compares each array
- * with its checksum.
+ * Behind HDF5's last byte stands the file's seal (src/store/seal.h), by which the file's structure is verified without
+ * HDF5: its library crashes on some damaged files. ls_store_open() refuses a sealed file whose structure is damaged
+ * before HDF5 sees it, and ls_store_verify() looks at the arrays as well. Another program that changes the file by HDF5
+ * cuts the seal off: it is then read like any HDF5 file, and verify still compares each array with its checksum.
  *
  * All functions are local. Different stores, and different arrays of one, may be used by different threads; one writer
  * may be filled by several threads.

@@ -6,23 +6,20 @@
 
 #include "store/io.h"
 
-/* The last line: five numbers of 16 digits and a space, then these words, whose last is the version. */
+/* The last line: two numbers of 16 digits and a space, then these words, whose last is the version. */
 #define WORDS "lockstep seal 1\n"
-enum { NUMBERS = 5, NUMBER_BYTES = 17, WORDS_BYTES = sizeof WORDS - 1, VERSION_AT = WORDS_BYTES - 2 };
+enum { NUMBERS = 2, NUMBER_BYTES = 17, WORDS_BYTES = sizeof WORDS - 1, VERSION_AT = WORDS_BYTES - 2 };
 enum { LAST_LINE = NUMBERS * NUMBER_BYTES + WORDS_BYTES };
 
 /* More than any file's seal has, so that a damaged number asks for no more memory. */
 #define MOST_BYTES ((uint64_t)64 << 20)
 
-ls_status ls__seal_add(ls_text *text, const ls_array *array) {
-    LS_TRY(ls_text_add(text, "%" PRIu64 " %s %zu", array->offset, ls_dtype_name(array->dtype), array->item_bytes));
-    for (size_t i = 0; i < array->rank; i++) LS_TRY(ls_text_add(text, " %zu", array->dim[i]));
-    return ls_text_add(text, "\n");
+ls_status ls__seal_add(ls_text *text, ls__extent array) {
+    return ls_text_add(text, "%" PRIu64 " %" PRIu64 "\n", array.offset, array.bytes);
 }
 
-ls_status ls__seal_end(ls_text *text, const ls__seal *places) {
-    return ls_text_add(text, "%016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " " WORDS,
-                       places->datasets, places->datasets_bytes, places->state, places->file, places->begin);
+ls_status ls__seal_end(ls_text *text, uint64_t file, uint64_t begin) {
+    return ls_text_add(text, "%016" PRIx64 " %016" PRIx64 " " WORDS, file, begin);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
@@ -34,53 +31,28 @@ static ls_status refuse(const char *file) {
 
 /* The last line's numbers. */
 static bool take_places(const char *line, uint64_t bytes, ls__seal *seal) {
-    uint64_t *const places[] = {&seal->datasets, &seal->datasets_bytes, &seal->state, &seal->file, &seal->begin};
+    uint64_t *const places[] = {&seal->file, &seal->begin};
     for (size_t i = 0; i < NUMBERS; i++, line += NUMBER_BYTES) {
         char *end;
         if (strspn(line, "0123456789abcdef") != NUMBER_BYTES - 1) return false;
         *places[i] = strtoull(line, &end, 16);
         if (*end != ' ') return false;
     }
-    return seal->begin <= bytes - LAST_LINE && bytes - seal->begin <= MOST_BYTES && seal->datasets <= seal->begin &&
-           seal->datasets_bytes <= seal->begin - seal->datasets && seal->begin >= sizeof(uint64_t) &&
-           seal->state <= seal->begin - sizeof(uint64_t) && seal->file <= seal->begin - sizeof(uint64_t);
+    return seal->begin <= bytes - LAST_LINE && bytes - seal->begin <= MOST_BYTES && seal->begin >= sizeof(uint64_t) &&
+           seal->file <= seal->begin - sizeof(uint64_t);
 }
 
-/* A number at *at and what separates it from the next; false where there is none. */
-static bool take_number(char **at, char **end, uint64_t *out) {
+/* The number at *at, which `end` follows; moves on behind that. False where there is none. */
+static bool take_number(char **at, char end, uint64_t *out) {
     if (**at < '0' || **at > '9') return false;
-    *out = strtoull(*at, end, 10);
-    *at = *end + (**end == ' ');
-    return true;
-}
-
-static bool take_dtype(char **at, ls_dtype *out) {
-    size_t length = strcspn(*at, " \n");
-    for (ls_dtype dtype = 0; dtype < LS_DTYPE_OTHER; dtype++) {
-        const char *name = ls_dtype_name(dtype);
-        if (strlen(name) != length || strncmp(*at, name, length) != 0) continue;
-        *out = dtype;
-        *at += length + ((*at)[length] == ' ');
-        return true;
-    }
-    return false;
+    *out = strtoull(*at, at, 10);
+    return *(*at)++ == end;
 }
 
 /* An array's line, moving on to the next. Of a damaged one the bytes may not lie within the file's. */
-static bool take_array(char **at, uint64_t limit, ls_array *out) {
-    char *end = *at;
-    uint64_t number = 0;
-    bool good = take_number(at, &end, &out->offset) && take_dtype(at, &out->dtype) && take_number(at, &end, &number);
-    out->item_bytes = out->bytes = number;
-    out->rows = 1;
-    while (good && *end == ' ') {
-        good = out->rank < LS_STORE_MAX_RANK && take_number(at, &end, &number);
-        if (good) out->dim[out->rank++] = number;
-        good = good && !__builtin_mul_overflow(out->bytes, number, &out->bytes);
-    }
-    if (!good || *end != '\n' || out->offset > limit || out->bytes > limit - out->offset) return false;
-    *at = end + 1;
-    return true;
+static bool take_array(char **at, uint64_t limit, ls__extent *out) {
+    return take_number(at, ' ', &out->offset) && take_number(at, '\n', &out->bytes) && out->offset <= limit &&
+           out->bytes <= limit - out->offset;
 }
 
 static bool take_arrays(char *text, size_t length, ls__seal *seal) {
@@ -125,26 +97,22 @@ void ls__seal_free(ls__seal *seal) {
 
 /* ---- checking ------------------------------------------------------------------------------------------------- */
 
-static ls_status compare(int fd, const char *file, uint64_t bytes, const ls__seal *seal, XXH3_state_t *hash,
-                         ls__extent *extents, void *buffer) {
+static ls_status compare(int fd, const char *file, uint64_t bytes, ls__seal *seal, XXH3_state_t *hash, void *buffer) {
     uint64_t wanted, checksum;
-    for (size_t i = 0; i < seal->count; i++) extents[i] = (ls__extent){seal->arrays[i].offset, seal->arrays[i].bytes};
     LS_TRY(ls__read_at(fd, file, seal->file, &wanted, sizeof wanted));
-    LS_TRY(ls__checksum_file(fd, file, bytes, extents, seal->count, seal->file, hash, buffer, &checksum));
+    LS_TRY(ls__checksum_file(fd, file, bytes, seal->arrays, seal->count, seal->file, hash, buffer, &checksum));
     if (checksum == wanted) return LS_OK;
     return LS_FAIL(LS_ERR_IO, "%s: damaged: /checksums/file: the file's structure or size differs from its checksum",
                    file);
 }
 
-ls_status ls__seal_check(int fd, const char *file, uint64_t bytes, const ls__seal *seal) {
+ls_status ls__seal_check(int fd, const char *file, uint64_t bytes, ls__seal *seal) {
     XXH3_state_t *hash = XXH3_createState();
-    ls__extent *extents = calloc(seal->count + 1, sizeof *extents);
     void *buffer = NULL;
     ls_status status = ls_block_create(LS__BUFFER_BYTES, 1, "a file's verification", &buffer);
-    if (status == LS_OK && (!hash || !extents)) status = LS_FAIL(LS_ERR_MEMORY, "no memory to verify %s", file);
-    if (status == LS_OK) status = compare(fd, file, bytes, seal, hash, extents, buffer);
+    if (status == LS_OK && !hash) status = LS_FAIL(LS_ERR_MEMORY, "no memory to verify %s", file);
+    if (status == LS_OK) status = compare(fd, file, bytes, seal, hash, buffer);
     ls_block_destroy(buffer);
-    free(extents);
     XXH3_freeState(hash);
     return status;
 }

@@ -325,14 +325,11 @@ static ls_status check_layout(ls_store_writer *writer) {
 
 /* Composes the seal, which says where HDF5 laid everything, for a file that HDF5 ended at `begin`. */
 static ls_status compose_seal(const ls_store_writer *writer, uint64_t begin, ls_text *text) {
-    const ls_array *lines = &writer->slots[writer->count + LS__SLOT_LINES].array;
-    const ls__seal places = {.datasets = lines->offset,
-                             .datasets_bytes = lines->bytes,
-                             .state = writer->slots[writer->count + LS__SLOT_STATE].array.offset,
-                             .file = writer->slots[writer->count + LS__SLOT_FILE].array.offset,
-                             .begin = begin};
-    for (size_t i = 0; i < writer->count; i++) LS_TRY(ls__seal_add(text, &writer->slots[writer->sorted[i]].array));
-    return ls__seal_end(text, &places);
+    for (size_t i = 0; i < writer->count; i++) {
+        const ls_array *array = &writer->slots[writer->sorted[i]].array;
+        LS_TRY(ls__seal_add(text, (ls__extent){array->offset, array->bytes}));
+    }
+    return ls__seal_end(text, writer->slots[writer->count + LS__SLOT_FILE].array.offset, begin);
 }
 
 /* Reserves the file's space and puts the seal behind what HDF5 made. */
