@@ -116,11 +116,16 @@ static ls_status plan_loader(const ls_feed_plan *plan, ls_loader_field *fields, 
     return LS_OK;
 }
 
+/* A loader's plan and the fields it points to, which are to be destroyed in all cases. */
+static ls_status make_plan(const ls_feed_plan *plan, void **fields, ls_loader_plan *out) {
+    LS_TRY(ls_block_create(ls_model_slots(plan->model), sizeof(ls_loader_field), "a loader's fields", fields));
+    return plan_loader(plan, *fields, out);
+}
+
 ls_status ls__feed_check(const ls_feed_plan *plan) {
     void *fields = NULL;
-    LS_TRY(ls_block_create(ls_model_slots(plan->model), sizeof(ls_loader_field), "a loader's fields", &fields));
     ls_loader_plan loader;
-    ls_status status = plan_loader(plan, fields, &loader);
+    ls_status status = make_plan(plan, &fields, &loader);
     if (status == LS_OK) status = ls_loader_check(&loader);
     ls_block_destroy(fields);
     return status;
@@ -128,9 +133,8 @@ ls_status ls__feed_check(const ls_feed_plan *plan) {
 
 ls_status ls__feed_inspect(const ls_feed_plan *plan, uint64_t *bytes) {
     void *fields = NULL;
-    LS_TRY(ls_block_create(ls_model_slots(plan->model), sizeof(ls_loader_field), "a loader's fields", &fields));
     ls_loader_plan loader;
-    ls_status status = plan_loader(plan, fields, &loader);
+    ls_status status = make_plan(plan, &fields, &loader);
     if (status == LS_OK) status = ls_loader_inspect(&loader, bytes);
     ls_block_destroy(fields);
     return status;
@@ -139,9 +143,8 @@ ls_status ls__feed_inspect(const ls_feed_plan *plan, uint64_t *bytes) {
 ls_status ls__feed_create(const ls_feed_plan *plan, ls_loader **out) {
     *out = NULL;
     void *fields = NULL;
-    LS_TRY(ls_block_create(ls_model_slots(plan->model), sizeof(ls_loader_field), "a loader's fields", &fields));
     ls_loader_plan loader;
-    ls_status status = plan_loader(plan, fields, &loader);
+    ls_status status = make_plan(plan, &fields, &loader);
     if (status == LS_OK) status = ls_loader_create(&loader, out);
     ls_block_destroy(fields);
     return status;

@@ -303,6 +303,13 @@ def nodes(program, count):
         keeper.wait()
 
 
+def write_blobs(program, shape, count, **groups):
+    """blobs.h5 with samples of `count` classes: groups=samples."""
+    for group, samples in groups.items():
+        x, y = classes(samples, shape, count, seed=len(group))
+        write_group(program.inside("blobs.h5"), group, x=x, y=y)
+
+
 @contextlib.contextmanager
 def opened():
     """A Program for the script's arguments, in a folder that is removed at the end."""

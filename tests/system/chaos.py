@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from disk import empty, fill, small_disk  # noqa: E402
-from program import claim, claim_ledger, classes, main, say, step_of, wait_for, write_group  # noqa: E402
+from program import claim, claim_ledger, main, say, step_of, wait_for, write_blobs  # noqa: E402
 
 TIMES = int(sys.argv[3]) if len(sys.argv) > 3 else 6
 SEED = int(sys.argv[4]) if len(sys.argv) > 4 else 20240229
@@ -98,9 +98,7 @@ class Disk:
 
 def prepare(program):
     say(f"seed {SEED}, {TIMES} times")
-    for group, count in (("train", SAMPLES), ("valid", 200)):
-        x, y = classes(count, (40,), 5, seed=len(group))
-        write_group(program.inside("blobs.h5"), group, x=x, y=y)
+    write_blobs(program, (40,), 5, train=SAMPLES, valid=200)
     program.write("config.yaml", CONFIG)
 
 

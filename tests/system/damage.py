@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
-from program import Failure, checkpoint, claim, classes, main, say, write_group  # noqa: E402
+from program import Failure, checkpoint, claim, main, say, write_blobs  # noqa: E402
 
 CONFIG = """
 data: {train: "blobs.h5:/train", valid: "blobs.h5:/valid", preprocess: standardize}
@@ -34,9 +34,7 @@ SEAL = b" lockstep seal 1\n"  # the end of the file's last line
 
 
 def prepare(program):
-    for group, count in (("train", 60), ("valid", 20)):
-        x, y = classes(count, (4,), 3, seed=len(group))
-        write_group(program.inside("blobs.h5"), group, x=x, y=y)
+    write_blobs(program, (4,), 3, train=60, valid=20)
     program.write("config.yaml", CONFIG)
     program.train("config.yaml", "calm")
     program.train("config.yaml", "half", "stop.steps=12")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
-from program import Failure, claim, classes, main, say, write_group  # noqa: E402
+from program import Failure, claim, main, say, write_blobs  # noqa: E402
 
 TRIED = int(sys.argv[3]) if len(sys.argv) > 3 else 12
 
@@ -27,9 +27,7 @@ run: {dir: none, threads: 1, ledger: true}
 
 
 def prepare(program):
-    for group, count in (("train", 60), ("valid", 20)):
-        x, y = classes(count, (4,), 3, seed=len(group))
-        write_group(program.inside("blobs.h5"), group, x=x, y=y)
+    write_blobs(program, (4,), 3, train=60, valid=20)
     program.write("config.yaml", CONFIG)
     program.train("config.yaml", "calm")
     library = program.inside("faults.so")

@@ -9,7 +9,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
-from program import checkpoint, claim, classes, main, ranks_of, say, skip, wait_for, write_group  # noqa: E402
+from program import checkpoint, claim, main, ranks_of, say, skip, wait_for, write_blobs  # noqa: E402
 
 CONFIG = """
 data: {train: "blobs.h5:/train", valid: "blobs.h5:/valid"}
@@ -29,9 +29,7 @@ ALLOWED = 1 << 20  # bytes; measured: 8 KiB in 900 saves
 def prepare(program):
     if program.sanitized:
         skip("a sanitizer keeps memory that was freed")
-    for group, count in (("train", 64), ("valid", 16)):
-        x, y = classes(count, (8,), 3, seed=len(group))
-        write_group(program.inside("blobs.h5"), group, x=x, y=y)
+    write_blobs(program, (8,), 3, train=64, valid=16)
     program.write("config.yaml", CONFIG)
 
 

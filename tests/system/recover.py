@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from disk import empty, fill, small_disk  # noqa: E402
-from program import checkpoint, claim, classes, main, say, wait_for, write_group  # noqa: E402
+from program import checkpoint, claim, main, say, wait_for, write_blobs, write_group  # noqa: E402
 
 SAMPLES, BATCH, STEPS = 200, 24, 9  # the last batch of an epoch is short
 
@@ -333,9 +333,7 @@ def lines_wait(program):
 
 
 def prepare(program):
-    for group, count in (("train", SAMPLES), ("valid", 60)):
-        x, y = classes(count, (6,), 4, seed=len(group))
-        write_group(program.inside("blobs.h5"), group, x=x, y=y)
+    write_blobs(program, (6,), 4, train=SAMPLES, valid=60)
     program.write("config.yaml", CONFIG)
     program.train("config.yaml", "alone", "run.ledger=true")
     claim_each_sample_once(ledger(program, "alone"), 4)
