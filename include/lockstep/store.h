@@ -141,6 +141,12 @@ ls_status ls_store_list(ls_store *store, const char *group, ls_arrays *out) LS_M
 void ls_arrays_free(ls_arrays *arrays);
 
 /**
+ * The path of a link that ls_store_list() does not follow: a soft or external one, or one of several names of an array
+ * or group. Appended to `out`, which stays as it is where there is none.
+ */
+ls_status ls_store_find_link(ls_store *store, ls_text *out) LS_MUST_USE;
+
+/**
  * Rows [first, first + count) in the stored type, native byte order, into `out` (count * row_bytes bytes). The range
  * lies within the array (asserted). Not for text of any length.
  */

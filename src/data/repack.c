@@ -28,6 +28,30 @@ static bool is_checksum(const ls_array *array) {
     return strncmp(array->path, "/checksums/", 11) == 0;
 }
 
+static size_t group_length(const ls_array *array) {
+    return (size_t)(strrchr(array->path, '/') - array->path);
+}
+
+/* Rows are samples where an array is as long as its group's x, or, without an x, as the longest array there. */
+static bool holds_samples(const repack *r, const ls_array *array) {
+    size_t group = group_length(array), samples = 0;
+    for (size_t i = 0; i < r->arrays.count; i++) {
+        const ls_array *other = r->arrays.items[i];
+        if (other->rank == 0 || group_length(other) != group || strncmp(other->path, array->path, group) != 0) continue;
+        if (other->rows > samples) samples = other->rows;
+        if (strcmp(other->path + group, "/x") != 0) continue;
+        samples = other->rows;
+        break;
+    }
+    return array->rank > 0 && array->rows == samples;
+}
+
+/* The row of the input that comes to `row` of the output: one permutation serves all arrays of a group. */
+static size_t source_row(const repack *r, const ls_array *array, bool shuffled, size_t row) {
+    ls_permutation order = ls_permutation_make(r->options->seed, LS_PURPOSE_IMPORT, 0, array->rows);
+    return shuffled ? (size_t)ls_permutation_at(&order, row) : row;
+}
+
 /* Length of the longest text of an array. */
 static ls_status longest_text(ls_store *store, const ls_array *array, size_t *out) {
     *out = array->item_bytes;
@@ -63,11 +87,12 @@ static ls_status copy_text(repack *r, size_t i) {
     const ls_array *array = r->arrays.items[i];
     size_t width = 0, count = array->rank ? array->rows : 1;
     LS_TRY(longest_text(r->store, array, &width));
+    bool shuffled = r->options->shuffle && holds_samples(r, array);
     for (size_t k = 0; k < count; k++) {
         ls_text text = {0};
         void *row = NULL;
         ls_status status = ls_block_create(1, width, "a text", &row);
-        if (status == LS_OK) status = ls_store_read_text(r->store, array, k, &text);
+        if (status == LS_OK) status = ls_store_read_text(r->store, array, source_row(r, array, shuffled, k), &text);
         if (status == LS_OK && text.length) memcpy(row, text.bytes, text.length < width ? text.length : width);
         if (status == LS_OK) status = ls_store_fill(r->writer, r->index[i], k * width, row, width);
         ls_text_free(&text);
@@ -82,14 +107,13 @@ static ls_status read_run(const repack *r, const ls_array *array, size_t row, si
     return ls_store_read_checked(r->store, array, row, count, out);
 }
 
-/* Arrays of one group have equal lengths, so one permutation serves them all. Half floats become single ones. */
+/* Half floats become single ones. */
 static ls_status read_rows(const repack *r, const ls_array *array, size_t first, size_t count, void *out) {
     size_t row_bytes = array->dtype == LS_DTYPE_F16 ? 2 * array->row_bytes : array->row_bytes;
-    ls_permutation order = ls_permutation_make(r->options->seed, LS_PURPOSE_IMPORT, 0, array->rows);
-    bool shuffle = r->options->shuffle && array->rank > 0;
+    bool shuffled = r->options->shuffle && holds_samples(r, array);
     for (size_t i = 0; i < count;) {
-        size_t run = shuffle ? 1 : count - i;
-        size_t row = shuffle ? (size_t)ls_permutation_at(&order, first + i) : first + i;
+        size_t run = shuffled ? 1 : count - i;
+        size_t row = source_row(r, array, shuffled, first + i);
         LS_TRY(read_run(r, array, row, run, (char *)out + i * row_bytes));
         i += run;
     }
@@ -123,7 +147,21 @@ static ls_status copy_all(repack *r) {
     return ls_store_commit(r->writer, NULL, NULL);
 }
 
+/* Every name must lead to an array of its own: a copy that lacks some would be found out by whoever looks for them. */
+static ls_status refuse_links(ls_store *store) {
+    ls_text link = {0};
+    ls_status status = ls_store_find_link(store, &link);
+    if (status == LS_OK && link.length)
+        status = LS_FAIL(LS_ERR_DATA,
+                         "%s is a link, or one of several names: repack copies arrays, each under one name "
+                         "(h5copy -f soft,ext makes arrays of links)",
+                         link.bytes);
+    ls_text_free(&link);
+    return status;
+}
+
 static ls_status repack_open(repack *r, const char *output) {
+    LS_TRY(refuse_links(r->store));
     LS_TRY(ls_store_list(r->store, "/", &r->arrays));
     r->index = calloc(r->arrays.count + 1, sizeof *r->index);
     if (!r->index) return LS_FAIL(LS_ERR_MEMORY, "no memory for %zu arrays", r->arrays.count);

@@ -131,8 +131,15 @@ static void check_filters(ls__entry *entry, hid_t plist) {
     }
 }
 
+/* An external link leads to an array in another file than the one that is read directly. */
+static bool in_this_file(const ls__entry *entry, const ls_store *store) {
+    H5O_info_t array, root;
+    return H5Oget_info2(entry->dataset, &array, H5O_INFO_BASIC) >= 0 &&
+           H5Oget_info2(store->file, &root, H5O_INFO_BASIC) >= 0 && array.fileno == root.fileno;
+}
+
 /* Decides how rows will be read: straight from the file, or by HDF5 with a cache that holds a row of chunks. */
-static size_t describe_layout(ls__entry *entry, hid_t plist, hid_t type, uint64_t file_bytes) {
+static size_t describe_layout(ls__entry *entry, hid_t plist, hid_t type, const ls_store *store) {
     ls_array *array = &entry->array;
     H5D_layout_t layout = H5Pget_layout(plist);
     if (layout == H5D_VIRTUAL) {
@@ -156,9 +163,10 @@ static size_t describe_layout(ls__entry *entry, hid_t plist, hid_t type, uint64_
     if (layout != H5D_CONTIGUOUS || array->filtered || H5Pget_external_count(plist) > 0 || array->item_bytes == 0)
         return 0;
     if (entry->memory_type < 0 || H5Tequal(type, entry->memory_type) <= 0) return 0;
+    if (!in_this_file(entry, store)) return 0;
     if (array->stored < array->bytes) return 0; /* never written: it has no place yet, and reads as its fill value */
     haddr_t offset = H5Dget_offset(entry->dataset);
-    if (array->bytes > 0 && (offset == HADDR_UNDEF || offset > file_bytes || array->bytes > file_bytes - offset))
+    if (array->bytes > 0 && (offset == HADDR_UNDEF || offset > store->bytes || array->bytes > store->bytes - offset))
         return 0;
     array->direct = true;
     array->offset = array->bytes > 0 ? offset : 0;
@@ -166,22 +174,20 @@ static size_t describe_layout(ls__entry *entry, hid_t plist, hid_t type, uint64_
 }
 
 /* HDF5's default cache of 1 MiB a dataset makes a random row of a larger chunk cost the whole chunk every time. */
-static void widen_cache(ls__entry *entry, size_t band) {
+static void widen_cache(ls__entry *entry, const ls_store *store, size_t band) {
     const size_t usual = (size_t)1 << 20, most = (size_t)256 << 20;
     if (band <= usual / 2) return;
     size_t bytes = band < most / 2 ? 2 * band : most;
     hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
     H5Pset_chunk_cache(access, 12421, bytes, 1.0);
-    hid_t file = H5Iget_file_id(entry->dataset);
-    hid_t wide = H5Dopen2(file, entry->path, access);
-    H5Fclose(file);
+    hid_t wide = H5Dopen2(store->file, entry->path, access);
     H5Pclose(access);
     if (wide < 0) return;
     H5Dclose(entry->dataset);
     entry->dataset = wide;
 }
 
-void ls__array_describe(ls__entry *entry, uint64_t file_bytes) {
+void ls__array_describe(ls__entry *entry, const ls_store *store) {
     entry->array.path = entry->path;
     entry->memory_type = H5I_INVALID_HID;
     hid_t type = H5Dget_type(entry->dataset);
@@ -189,9 +195,9 @@ void ls__array_describe(ls__entry *entry, uint64_t file_bytes) {
     hid_t plist = H5Dget_create_plist(entry->dataset);
     describe_type(entry, type);
     describe_shape(entry, space);
-    size_t band = describe_layout(entry, plist, type, file_bytes);
+    size_t band = describe_layout(entry, plist, type, store);
     H5Pclose(plist);
     H5Sclose(space);
     H5Tclose(type);
-    widen_cache(entry, band);
+    widen_cache(entry, store, band);
 }

@@ -204,6 +204,17 @@ static const char *cut_back(ls_store *store, char *path) {
     }
 }
 
+/* True where the missing `name` stands in `group` after all, as a link. */
+static bool dangles(ls_store *store, const char *group, const char *name) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", group, name) < 0) return false;
+    ls__hdf5_enter();
+    bool link = H5Lexists(store->file, path, H5P_DEFAULT) > 0;
+    ls__hdf5_leave();
+    free(path);
+    return link;
+}
+
 /* Words for a normal path, which is used up, at which no array stands. */
 static ls_status no_array(ls_store *store, char *path) {
     ls_text text = {0};
@@ -211,7 +222,10 @@ static ls_status no_array(ls_store *store, char *path) {
     ls_status status =
         ls_text_add(&text, "%s: %s %s", store->path, path, here ? "is a group, not an array" : "not found");
     const char *name = here ? NULL : cut_back(store, path);
-    if (status == LS_OK) status = describe_group(store, *path ? path : "/", name, &text);
+    if (status == LS_OK && name && dangles(store, path, name))
+        status = ls_text_add(&text, ": %s/%s is a link that leads nowhere", path, name);
+    else if (status == LS_OK)
+        status = describe_group(store, *path ? path : "/", name, &text);
     if (status == LS_OK) status = LS_FAIL(LS_ERR_DATA, "%s", text.bytes);
     ls_text_free(&text);
     return status;
@@ -241,7 +255,7 @@ static ls__entry *open_entry(ls_store *store, char *path) {
     }
     entry->path = path;
     entry->dataset = dataset;
-    ls__array_describe(entry, store->bytes);
+    ls__array_describe(entry, store);
     store->entries[store->count++] = entry;
     return entry;
 }
@@ -371,6 +385,30 @@ ls_status ls_store_list(ls_store *store, const char *group, ls_arrays *out) {
 void ls_arrays_free(ls_arrays *arrays) {
     free(arrays->items);
     *arrays = (ls_arrays){0};
+}
+
+/* Stops at a link by which its object need not be listed. */
+static herr_t take_link(hid_t root, const char *name, const H5L_info_t *info, void *out) {
+    H5O_info_t object;
+    if (info->type == H5L_TYPE_HARD && H5Oget_info_by_name2(root, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
+        object.rc == 1)
+        return 0;
+    *(char **)out = strdup(name);
+    return 1;
+}
+
+ls_status ls_store_find_link(ls_store *store, ls_text *out) {
+    char *name = NULL;
+    ls__hdf5_enter();
+    herr_t visited = H5Lvisit_by_name(store->file, "/", H5_INDEX_NAME, H5_ITER_INC, take_link, &name, H5P_DEFAULT);
+    ls__reason reason = {""};
+    if (visited < 0) reason = ls__hdf5_reason();
+    ls__hdf5_leave();
+    ls_status status = LS_OK;
+    if (visited < 0) status = LS_FAIL(LS_ERR_IO, "%s: damaged: cannot list its links: %s", store->path, reason.text);
+    if (visited > 0) status = name ? ls_text_add(out, "/%s", name) : LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
+    free(name);
+    return status;
 }
 
 ls_status ls_store_split(ls_pool *pool, const char *text, const char **file, const char **group) {

@@ -30,7 +30,7 @@ struct ls_store {
 ls_status ls__file_open(const char *path, int *fd, uint64_t *bytes) LS_MUST_USE;
 
 /** Fills an entry from its open dataset; what cannot be read gets a refusal. Between enter and leave. */
-void ls__array_describe(ls__entry *entry, uint64_t file_bytes);
+void ls__array_describe(ls__entry *entry, const ls_store *store);
 
 /** `path` with single slashes and none at the end, so that equal arrays have equal names. Yours to free; NULL: memory.
  */

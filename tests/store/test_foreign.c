@@ -86,6 +86,28 @@ static void put_types(hid_t file) {
     H5Sclose(scalar);
 }
 
+/* Arrays of another file. What stands there under the links' own names is something else. */
+static void put_links(hid_t file) {
+    static float x[ROWS][COLUMNS], wide[2][200000];
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < COLUMNS; j++) x[i][j] = (float)(i * 100 + j);
+    wide[1][7] = 17;
+    hid_t other = H5Fcreate(support_path(folder, "other.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate_simple(2, (hsize_t[]){ROWS, COLUMNS}, NULL);
+    put(other, "there", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, space, H5P_DEFAULT, x);
+    H5Sclose(space);
+    space = H5Screate_simple(2, (hsize_t[]){2, 200000}, NULL);
+    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(plist, 2, (hsize_t[]){2, 200000});
+    put(other, "wide_there", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, space, plist, wide);
+    put(other, "wide_link", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, space, plist, NULL);
+    H5Pclose(plist);
+    H5Sclose(space);
+    H5Fclose(other);
+    H5Lcreate_external("other.h5", "/there", file, "external", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external("other.h5", "/wide_there", file, "wide_link", H5P_DEFAULT, H5P_DEFAULT);
+}
+
 /* With a user block before HDF5's own structures, as MATLAB has. */
 static int write_file(void **state) {
     (void)state;
@@ -97,6 +119,7 @@ static int write_file(void **state) {
     H5Pclose(creation);
     put_layouts(file);
     put_types(file);
+    put_links(file);
     H5Fclose(file);
     ls_status status = ls_store_open(path, &store);
     if (status != LS_OK) print_error("%s\n", ls_status_message(status));
@@ -120,7 +143,7 @@ static const ls_array *find(const char *name) {
 
 static void rows_come_whatever_the_layout(void **state) {
     (void)state;
-    const char *names[] = {"/plain", "/big_endian", "/half", "/chunked", "/gzip", "/compact", "/link"};
+    const char *names[] = {"/plain", "/big_endian", "/half", "/chunked", "/gzip", "/compact", "/link", "/external"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         const ls_array *array = find(names[n]);
         double rows[20][COLUMNS];
@@ -153,6 +176,7 @@ static void what_lies_plain_is_read_directly(void **state) {
     assert_false(find("/chunked")->filtered);
     assert_true(find("/gzip")->filtered);
     assert_false(find("/compact")->direct);
+    assert_false(find("/external")->direct);
     assert_false(find("/never_written")->direct);
     assert_works(ls_store_read(store, find("/never_written"), 0, 1, row));
     assert_true(row[0] == 0.0f);
@@ -183,7 +207,8 @@ static void what_cannot_be_read_is_called_by_its_name(void **state) {
     assert_refuses(ls_store_read(store, find("/odd"), 0, 1, row), LS_ERR_DATA, "neither IEEE nor of a whole number");
     assert_refuses(ls_store_read(store, find("/empty"), 0, 1, row), LS_ERR_DATA, "/empty is empty");
     const ls_array *array;
-    assert_refuses(ls_store_find(store, "/dangling", &array), LS_ERR_DATA, "/dangling not found");
+    assert_refuses(ls_store_find(store, "/dangling", &array), LS_ERR_DATA,
+                   "/dangling not found: /dangling is a link that leads nowhere");
     assert_refuses(ls_store_verify(path, NULL), LS_ERR_DATA, "was not written by lockstep");
 }
 
@@ -194,6 +219,17 @@ static void all_are_listed_also_what_cannot_be_read(void **state) {
     assert_int_equal(list.count, 14);
     for (size_t i = 1; i < list.count; i++) assert_true(strcmp(list.items[i - 1]->path, list.items[i]->path) < 0);
     ls_arrays_free(&list);
+}
+
+static void links_lead_to_what_they_name(void **state) {
+    (void)state;
+    static float wide[2][200000];
+    assert_works(ls_store_read(store, find("/wide_link"), 0, 2, wide));
+    assert_true(wide[1][7] == 17.0f);
+    ls_text link = {0};
+    assert_works(ls_store_find_link(store, &link));
+    assert_string_equal(link.bytes, "/dangling");
+    ls_text_free(&link);
 }
 
 static void *read_much(void *argument) {
@@ -224,6 +260,7 @@ int main(void) {
         cmocka_unit_test(booleans_scalars_and_texts_are_read),
         cmocka_unit_test(what_cannot_be_read_is_called_by_its_name),
         cmocka_unit_test(all_are_listed_also_what_cannot_be_read),
+        cmocka_unit_test(links_lead_to_what_they_name),
         cmocka_unit_test(several_threads_read_one_file),
     };
     return cmocka_run_group_tests(tests, write_file, remove_file);
