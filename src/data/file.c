@@ -44,7 +44,8 @@ static ls_status read_all(const char *path, ls_bytes *bytes) {
         bytes->count -= (size_t)(READ_STEP - (got > 0 ? got : 0));
     } while (got == READ_STEP);
     int code = Z_OK;
-    const char *words = gzerror(file, &code);
+    const char *words = gzerror(file, &code); /* "PATH: words" */
+    if (strncmp(words, path, strlen(path)) == 0) words += strspn(words + strlen(path), ": ") + strlen(path);
     if (code == Z_BUF_ERROR)
         status = LS_FAIL(LS_ERR_DATA, "%s: the gzip file is cut short; fetch it again", path);
     else if (code == Z_ERRNO)

@@ -78,6 +78,17 @@ static void a_header_names_features_and_target(void **state) {
     assert_string_equal(words("features")->items[1], "a;\"b\"");
 }
 
+/* In as many digits as one likes. */
+static void numbers_may_be_written_in_many_ways(void **state) {
+    (void)state;
+    ls_choice csv = support_choose(pool, &ls_format_family, "csv", NULL);
+    const char text[] = "+.5,0\n-007.,1\n0."
+                        "2500000000000000000000000000000000000000000000000000000000000000000000000000000000000000,0\n"
+                        "1E+2,1\n";
+    assert_works(read_text(text, &csv));
+    check_floats("x", (const float[]){0.5f, -7, 0.25f, 100}, 4);
+}
+
 static void categories_become_one_hot_or_codes(void **state) {
     (void)state;
     const char text[] = "a\tb\tc\n1\tred\t0.5\n2\tblue\t1.5\n3\tred\t2.5\n";
@@ -158,9 +169,18 @@ static const bad_file bad_files[] = {
     {"a,b\n1,2\n3x,4\n", NULL, NULL, "t.csv:3:1: \"3x\" is no number, but column \"a\" has numbers", LS_ERR_DATA},
     {"1,2\n3,inf\n", NULL, NULL, "t.csv:2:3: \"inf\" is no number", LS_ERR_DATA},
     {"1,2\n0x10,2\n", NULL, NULL, "t.csv:2:1: \"0x10\" is no number", LS_ERR_DATA},
+    {"1,2\n1..5,2\n", NULL, NULL, "t.csv:2:1: \"1..5\" is no number", LS_ERR_DATA},
+    {"1,2\n1.2.,2\n", NULL, NULL, "t.csv:2:1: \"1.2.\" is no number", LS_ERR_DATA},
+    {"1,2\n+-5,2\n", NULL, NULL, "t.csv:2:1: \"+-5\" is no number", LS_ERR_DATA},
+    {"a,7\n1,2\n", NULL, NULL,
+     "t.csv:1:1: \"a\" is no number, but column \"1\" has numbers; if they are categories: "
+     "--category 1; if the first line names the columns: --header yes",
+     LS_ERR_DATA},
+    {"1,2\r3,4\r", NULL, NULL, "t.csv:1:4: a carriage return alone ends no line", LS_ERR_DATA},
     {"1,2\n1e999,2\n", NULL, NULL, "t.csv:2:1: \"1e999\" is no number", LS_ERR_DATA},
-    {"1e39,2\n", NULL, NULL, "t.csv:1:1: column \"1\" has numbers beyond the range of float32", LS_ERR_DATA},
+    {"1,2\n-1e39,2\n", NULL, NULL, "t.csv:2:1: -1e39 in column \"1\" is beyond the range of float32", LS_ERR_DATA},
     {",2\n,3\n", NULL, NULL, "t.csv:1:1: column \"1\" is empty; --skip 1", LS_ERR_DATA},
+    {"1,\n2,\n", NULL, NULL, "t.csv:1:3: column \"2\" is empty; choose another --target", LS_ERR_DATA},
     {"1,2\n,3\n", "missing", "refuse", "t.csv:2:1: no value in column \"1\"", LS_ERR_DATA},
     {"1,2\n4,\n", NULL, NULL, "t.csv:2:3: no value in column \"2\", the target", LS_ERR_DATA},
     {"1,\n,2\n", "missing", "drop", "no line is complete", LS_ERR_DATA},
@@ -216,17 +236,12 @@ static void mutations_neither_crash_nor_leak(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(whole_numbers_are_bytes_and_classes),
-        TEST(a_header_names_features_and_target),
-        TEST(categories_become_one_hot_or_codes),
-        TEST(a_category_may_look_like_a_number),
-        TEST(missing_values_get_the_training_mean),
-        TEST(lines_with_gaps_can_be_dropped),
-        TEST(a_split_is_stratified),
-        TEST(bad_files_are_told_where_and_what),
-        TEST(a_zero_byte_is_no_text),
-        TEST(too_many_words_are_refused),
-        TEST(mutations_neither_crash_nor_leak),
+        TEST(whole_numbers_are_bytes_and_classes), TEST(a_header_names_features_and_target),
+        TEST(numbers_may_be_written_in_many_ways), TEST(categories_become_one_hot_or_codes),
+        TEST(a_category_may_look_like_a_number),   TEST(missing_values_get_the_training_mean),
+        TEST(lines_with_gaps_can_be_dropped),      TEST(a_split_is_stratified),
+        TEST(bad_files_are_told_where_and_what),   TEST(a_zero_byte_is_no_text),
+        TEST(too_many_words_are_refused),          TEST(mutations_neither_crash_nor_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

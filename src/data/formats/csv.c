@@ -132,10 +132,31 @@ static bool written_whole(const csv_table *table, const csv_cell *cell) {
     return true;
 }
 
+/* What to do about a column that is of no use, in two words: "%s%s". */
+#define WAY_OUT(c) (c)->target ? "choose another --target" : "--skip ", (c)->target ? "" : (c)->name
+
+static ls_status fail_word(const work *w, const column *c, const csv_cell *word) {
+    const char *text = NULL;
+    LS_TRY(ls__csv_text(&w->table, word, w->import->pool, &text));
+    bool first_line = !w->table.header && word < w->table.cells + w->table.columns;
+    return ls__file_fail(
+        w->table.file, word->at,
+        "\"%.40s\" is no number, but column \"%s\" has numbers; if they are categories: --category %s%s", text, c->name,
+        c->name, first_line ? "; if the first line names the columns: --header yes" : "");
+}
+
+static ls_status fail_large(const work *w, const column *c, const csv_cell *cell) {
+    const char *text = NULL;
+    LS_TRY(ls__csv_text(&w->table, cell, w->import->pool, &text));
+    return ls__file_fail(w->table.file, cell->at,
+                         "%.40s in column \"%s\" is beyond the range of float32 (3.4e38); %s%s", text, c->name,
+                         WAY_OUT(c));
+}
+
 /* Counts numbers and words of a column, and keeps the first of each for messages. */
 static ls_status inspect_column(work *w, size_t at) {
     column *c = &w->columns[at];
-    const csv_cell *word = NULL;
+    const csv_cell *word = NULL, *large = NULL;
     size_t numbers = 0;
     c->whole = true;
     for (size_t r = 0; r < w->table.rows; r++) {
@@ -148,27 +169,20 @@ static ls_status inspect_column(work *w, size_t at) {
         } else {
             if (numbers == 0 || value < c->least) c->least = value;
             if (numbers == 0 || value > c->largest) c->largest = value;
+            if (!large && fabs(value) > 3.4028234e38) large = cell;
             c->whole = c->whole && written_whole(&w->table, cell);
             numbers++;
         }
     }
     if (c->kind == COLUMN_WORDS) return LS_OK;
-    if (word && numbers > 0) {
-        const char *text = NULL;
-        LS_TRY(ls__csv_text(&w->table, word, w->import->pool, &text));
-        return ls__file_fail(
-            w->table.file, word->at,
-            "\"%.40s\" is no number, but column \"%s\" has numbers; if they are categories: --category %s", text,
-            c->name, c->name);
-    }
+    if (word && numbers > 0) return fail_word(w, c, word);
     if (word)
         c->kind = COLUMN_WORDS;
     else if (numbers == 0)
-        return ls__file_fail(w->table.file, ls__csv_cell(&w->table, 0, at)->at, "column \"%s\" is empty; --skip %s",
-                             c->name, c->name);
-    else if (c->largest > 3.4028234e38 || c->least < -3.4028234e38)
-        return ls__file_fail(w->table.file, ls__csv_cell(&w->table, 0, at)->at,
-                             "column \"%s\" has numbers beyond the range of float32", c->name);
+        return ls__file_fail(w->table.file, ls__csv_cell(&w->table, 0, at)->at, "column \"%s\" is empty; %s%s", c->name,
+                             WAY_OUT(c));
+    else if (large)
+        return fail_large(w, c, large);
     return LS_OK;
 }
 
@@ -196,8 +210,8 @@ static ls_status gather_words(work *w, column *c, size_t at, size_t most) {
             c->word[c->words++] = c->word[i];
     if (c->words > most)
         return ls__file_fail(w->table.file, ls__csv_cell(&w->table, 0, at)->at,
-                             "column \"%s\" has %zu different words, at most %zu will do; --skip %s leaves it out",
-                             c->name, c->words, most, c->name);
+                             "column \"%s\" has %zu different words, at most %zu will do; %s%s", c->name, c->words,
+                             most, WAY_OUT(c));
     return LS_OK;
 }
 
@@ -353,6 +367,8 @@ static ls_status plan_features(work *w, size_t *features, bool *bytes) {
         c->width = 1;
         if (c->kind == COLUMN_WORDS) {
             LS_TRY(gather_words(w, c, i, MOST_CATEGORIES));
+            ls_logger_say(w->import->log, LS_LOG_INFO, "%s: column \"%s\" holds %zu different words",
+                          w->table.file->name, c->name, c->words);
             if (w->options->categories == CATEGORIES_ONE_HOT)
                 c->width = c->words;
             else
@@ -365,7 +381,9 @@ static ls_status plan_features(work *w, size_t *features, bool *bytes) {
         next += c->width;
     }
     *features = next;
-    if (next == 0) return LS_FAIL(LS_ERR_USAGE, "%s: no column is left for x", w->table.file->name);
+    if (next == 0)
+        return LS_FAIL(LS_ERR_USAGE, "%s: no column is left for x%s", w->table.file->name,
+                       w->target ? "; --target none counts the target among them" : "");
     void *room = NULL;
     LS_TRY(ls_pool_take(w->import->pool, next * sizeof(char *), &room));
     ls_texts names = {.count = next, .items = room};
@@ -432,11 +450,22 @@ static ls_status delimiter_of(const csv_options *options, char *out) {
     return LS_OK;
 }
 
+/* Where all columns hold words, nothing tells a header line from a sample. */
+static void warn_of_header(const work *w) {
+    if (w->options->header != CSV_HEADER_AUTO) return;
+    for (size_t i = 0; i < w->table.columns; i++)
+        if (w->columns[i].kind == COLUMN_NUMBER) return;
+    ls_logger_say(w->import->log, LS_LOG_WARNING,
+                  "%s: no column has numbers, so the first line counts as a sample; --header says what it is",
+                  w->table.file->name);
+}
+
 static ls_status import_table(work *w) {
     LS_TRY(name_columns(w));
     LS_TRY(assign_columns(w));
     for (size_t i = 0; i < w->table.columns; i++)
         if (w->columns[i].kind != COLUMN_SKIPPED) LS_TRY(inspect_column(w, i));
+    warn_of_header(w);
     LS_TRY(keep_rows(w));
     LS_TRY(import_target(w));
     return import_features(w);

@@ -53,8 +53,13 @@ static ls_status read_cell(cursor *c, csv_cell *cell) {
     skip_blanks(c);
     if (here(c) == '"') return read_quoted(c, cell);
     *cell = (csv_cell){.at = c->at};
-    for (; here(c) != c->delimiter && here(c) != '\n'; c->at++)
-        if (here(c) == '\0') return ls__file_fail(c->file, c->at, "a zero byte: this is not a text file");
+    for (; here(c) != c->delimiter && here(c) != '\n'; c->at++) {
+        if (here(c) == '\0')
+            return ls__file_fail(c->file, c->at,
+                                 "a zero byte: this is no text file, or one in UTF-16; UTF-8 is wanted");
+        if (here(c) == '\r' && c->at + 1 < c->file->length && !memchr("\r\n", c->file->bytes[c->at + 1], 2))
+            return ls__file_fail(c->file, c->at, "a carriage return alone ends no line; \\n or \\r\\n is wanted");
+    }
     size_t end = c->at;
     while (end > cell->at && is_blank((char)c->file->bytes[end - 1])) end--;
     cell->length = end - cell->at;
@@ -155,25 +160,23 @@ void ls__csv_free(csv_table *table) {
     *table = (csv_table){0};
 }
 
-/* "+5", "007", ".5" and "5." are numbers here; elsewhere in the program they are typing errors. */
+static bool is_digit(char byte) {
+    return byte >= '0' && byte <= '9';
+}
+
+/* "+5" and "007" are numbers here; elsewhere in the program they are typing errors. */
 static void normalise_number(const char *in, size_t length, char *out) {
     size_t i = 0;
-    if (i < length && in[i] == '-') *out++ = '-';
-    if (i < length && (in[i] == '-' || in[i] == '+')) i++;
-    while (i + 1 < length && in[i] == '0' && in[i + 1] >= '0' && in[i + 1] <= '9') i++;
-    if (i + 1 < length && in[i] == '.' && in[i + 1] >= '0' && in[i + 1] <= '9') *out++ = '0';
-    for (; i < length; i++) {
-        bool digit_before = i > 0 && in[i - 1] >= '0' && in[i - 1] <= '9';
-        bool digit_behind = i + 1 < length && in[i + 1] >= '0' && in[i + 1] <= '9';
-        if (in[i] == '.' && digit_before && !digit_behind) continue;
-        *out++ = in[i];
-    }
-    *out = '\0';
+    if (in[i] == '-') *out++ = in[i++];
+    if (i == 0 && length > 1 && in[i] == '+' && (is_digit(in[1]) || in[1] == '.')) i++;
+    while (i + 1 < length && in[i] == '0' && is_digit(in[i + 1])) i++;
+    memcpy(out, in + i, length - i);
+    out[length - i] = '\0';
 }
 
 bool ls__csv_number(const csv_table *table, const csv_cell *cell, double *out) {
-    char text[64];
-    if (cell->length == 0 || cell->length + 3 > sizeof text) return false;
+    char text[512];
+    if (cell->length == 0 || cell->length >= sizeof text) return false;
     normalise_number((const char *)table->file->bytes + cell->at, cell->length, text);
     return ls_parse_real(text, out);
 }
