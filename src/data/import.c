@@ -99,23 +99,31 @@ ls_status ls__import_split(ls_import *import, size_t samples, const uint32_t *la
     return ls__split_mark(import->common->seed, LS_PURPOSE_IMPORT, fraction, samples, labels, classes, import->part);
 }
 
+/* The label of a sample; false where it is no number of a class. */
+static bool label_at(const ls_import_field *field, size_t sample, uint32_t *out) {
+    int64_t label = -1;
+    const unsigned char *row = field->rows.items + sample * field->row_bytes;
+    bool fits = ls_dtype_convert(field->dtype, row, LS_DTYPE_I64, &label, 1, NULL) && label >= 0 && label <= UINT16_MAX;
+    *out = fits ? (uint32_t)label : 0;
+    return fits;
+}
+
 /* Labels of field y, where it holds one small integer a sample. They are malloc'd; NULL where there are none. */
 static ls_status labels_of(const ls_import *import, size_t samples, uint32_t **out, size_t *classes) {
     *out = NULL;
     *classes = 0;
     for (size_t f = 0; f < import->fields; f++) {
         const ls_import_field *field = &import->field[f];
-        bool small = field->dtype == LS_DTYPE_U8 || field->dtype == LS_DTYPE_U16;
-        if (strcmp(field->name, "y") != 0 || field->shape.rank != 0 || !small) continue;
+        if (strcmp(field->name, "y") != 0 || field->shape.rank != 0 || !ls_dtype_is_integer(field->dtype)) continue;
         uint32_t *labels = calloc(samples ? samples : 1, sizeof *labels);
         if (!labels) return LS_FAIL(LS_ERR_MEMORY, "no memory for the labels of %zu samples", samples);
-        for (size_t i = 0; i < samples; i++) {
-            uint16_t pair = 0;
-            if (field->dtype == LS_DTYPE_U16) memcpy(&pair, field->rows.items + 2 * i, 2);
-            labels[i] = field->dtype == LS_DTYPE_U8 ? field->rows.items[i] : pair;
+        bool small = true;
+        for (size_t i = 0; i < samples && small; i++) {
+            small = label_at(field, i, &labels[i]);
             if (labels[i] >= *classes) *classes = labels[i] + 1;
         }
-        *out = labels;
+        *out = small ? labels : NULL;
+        if (!small) free(labels);
     }
     return LS_OK;
 }

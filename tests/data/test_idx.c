@@ -113,11 +113,25 @@ static void numpy_arrays_are_read(void **state) {
     assert_int_equal(import.field[1].dtype, LS_DTYPE_U8);
 }
 
+static void half_floats_become_single_ones(void **state) {
+    (void)state;
+    const ls_file file = BYTES("x", NPY("{'descr': '>f2', 'fortran_order': False, 'shape': (3, 1), }    \n") "\x3c\0"
+                                                                                                             "\xc0\0"
+                                                                                                             "\x34\0");
+    ls_choice npy = support_choose(pool, &ls_format_family, "npy", NULL);
+    assert_works(support_import(&npy, &file, 1, &import));
+    assert_int_equal(import.field[0].dtype, LS_DTYPE_F32);
+    assert_int_equal(import.field[0].rows.count, 3 * sizeof(float));
+    assert_memory_equal(import.field[0].rows.items, ((const float[]){1, -2, 0.25f}), 3 * sizeof(float));
+}
+
 static const bad_pair bad_arrays[] = {
     {{BYTES("x", "PK\3\4.........")}, "x: byte 0: this is no NumPy array"},
     {{BYTES("x", "\x93NUMPY\x01\0\xff\xff....")}, "x: byte 8: the file ends within its header"},
     {{BYTES("x", NPY("{'descr': '|O8', 'fortran_order': False, 'shape': (2, 3), }    \n"))},
-     "element type '|O8' is not supported"},
+     "element type '|O8' is not supported; allowed: b1, u1 to u8"},
+    {{BYTES("x", NPY("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 0), }    \n"))},
+     "axis 1 has size 0"},
     {{BYTES("x", NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }     \n"))}, "Fortran order"},
     {{BYTES("x", NPY("{'descr': '<f4', 'fortran_order': False, 'shape': (), }        \n") "1234")},
      "the array is one number"},
@@ -160,9 +174,10 @@ static void mutations_neither_crash_nor_leak(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(images_and_labels_are_read),         TEST(big_endian_numbers_are_turned),
-        TEST(bad_files_are_told_where_and_what),  TEST(numpy_arrays_are_read),
-        TEST(bad_arrays_are_told_where_and_what), TEST(mutations_neither_crash_nor_leak),
+        TEST(images_and_labels_are_read),        TEST(big_endian_numbers_are_turned),
+        TEST(bad_files_are_told_where_and_what), TEST(numpy_arrays_are_read),
+        TEST(half_floats_become_single_ones),    TEST(bad_arrays_are_told_where_and_what),
+        TEST(mutations_neither_crash_nor_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
  * images: a folder with a folder per class, or a folder of images without classes. PGM and PPM (plain and raw), and PNG
- * where the library was there at build time. All images have one size; x is (channels, height, width), uint8.
+ * where the library was there at build time. All images have one size; x is (channels, height, width), uint8. Of PNG
+ * the upper 8 of 16 bits are kept, palettes become colours, and what is transparent black.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -97,6 +98,7 @@ static ls_status read_png(const ls_file *file, image *out) {
     png_image png = {.version = PNG_IMAGE_VERSION};
     if (!png_image_begin_read_from_memory(&png, file->bytes, file->length))
         return ls__file_fail_binary(file, 0, "the PNG file is damaged: %s", png.message);
+    png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* else 16 bits count as linear light, and come out brighter */
     png.format = png.format & PNG_FORMAT_FLAG_COLOR ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
     *out = (image){.width = png.width, .height = png.height, .channels = png.format == PNG_FORMAT_RGB ? 3 : 1};
     void *pixels = NULL;

@@ -24,7 +24,7 @@ static const struct {
 } codes[] = {
     {"u1", LS_DTYPE_U8},  {"b1", LS_DTYPE_U8},  {"i1", LS_DTYPE_I8},  {"u2", LS_DTYPE_U16},
     {"i2", LS_DTYPE_I16}, {"u4", LS_DTYPE_U32}, {"i4", LS_DTYPE_I32}, {"u8", LS_DTYPE_U64},
-    {"i8", LS_DTYPE_I64}, {"f4", LS_DTYPE_F32}, {"f8", LS_DTYPE_F64},
+    {"i8", LS_DTYPE_I64}, {"f2", LS_DTYPE_F16}, {"f4", LS_DTYPE_F32}, {"f8", LS_DTYPE_F64},
 };
 
 /* Where the value of a key stands in the header; 0: nowhere. */
@@ -39,6 +39,16 @@ static size_t value_of(const npy_array *a, const char *key) {
     return at < a->start ? at : 0;
 }
 
+/* Of the type in quotes that begins at `at`, as far as it can be shown. */
+static size_t type_length(const npy_array *a, size_t at) {
+    const unsigned char *text = a->file.bytes + at + 1;
+    size_t length = 0;
+    while (length < 16 && at + 1 + length < a->start && text[length] > ' ' && text[length] < 127 &&
+           text[length] != '\'')
+        length++;
+    return length;
+}
+
 static ls_status read_type(npy_array *a) {
     size_t at = value_of(a, "descr");
     const char *text = (const char *)a->file.bytes + at;
@@ -51,7 +61,9 @@ static ls_status read_type(npy_array *a) {
             a->swapped = text[1] == (little ? '>' : '<') && ls_dtype_size(a->dtype) > 1;
             return LS_OK;
         }
-    return ls__file_fail_binary(&a->file, at, "element type %.5s is not supported", text);
+    return ls__file_fail_binary(&a->file, at,
+                                "element type '%.*s' is not supported; allowed: b1, u1 to u8, i1 to i8, f2, f4, f8",
+                                (int)type_length(a, at), text + 1);
 }
 
 static ls_status read_shape(npy_array *a) {
@@ -69,8 +81,8 @@ static ls_status read_shape(npy_array *a) {
         size_t value = 0, digits = 0;
         for (; at < a->start && bytes[at] >= '0' && bytes[at] <= '9' && digits < 18; at++, digits++)
             value = 10 * value + (size_t)(bytes[at] - '0');
-        if (digits == 0 || value == 0)
-            return ls__file_fail_binary(&a->file, at, "the shape has an axis that is no size");
+        if (digits > 0 && value == 0) return ls__file_fail_binary(&a->file, at - 1, "axis %zu has size 0", a->rank);
+        if (digits == 0) return ls__file_fail_binary(&a->file, at, "the shape has an axis that is no size");
         if (a->rank == 1 + LS_MAX_RANK) return ls__file_fail_binary(&a->file, at, "more than %d axes", 1 + LS_MAX_RANK);
         a->dim[a->rank++] = value;
     }
@@ -110,14 +122,16 @@ static ls_status import_array(ls_import *import, const char *name, const npy_arr
     memcpy(shape.dim, a->dim + 1, shape.rank * sizeof shape.dim[0]);
     ls_import_field *field = NULL;
     void *out = NULL;
-    LS_TRY(ls__import_field(import, name, a->dtype, shape, &field));
+    bool half = a->dtype == LS_DTYPE_F16; /* is never written */
+    LS_TRY(ls__import_field(import, name, half ? LS_DTYPE_F32 : a->dtype, shape, &field));
     LS_TRY(ls__import_rows(field, a->dim[0], &out));
     size_t bytes = a->file.length - a->start, width = ls_dtype_size(a->dtype);
     const unsigned char *in = a->file.bytes + a->start;
-    unsigned char *to = out;
+    unsigned char *to = (unsigned char *)out + (half ? bytes : 0); /* the upper half: read before it is written over */
     memcpy(to, in, bytes);
     for (size_t i = 0; a->swapped && i < bytes; i += width)
         for (size_t k = 0; k < width; k++) to[i + k] = in[i + width - 1 - k];
+    if (half) ls_dtype_convert(LS_DTYPE_F16, to, LS_DTYPE_F32, out, bytes / width, NULL);
     return LS_OK;
 }
 
