@@ -5,7 +5,7 @@
  *                        |                                                             ^
  *                        +--fit (training set only)--> ls_preprocess ------------------+
  *
- * A data set is an HDF5 group whose datasets have samples along their first axis (README, "Files"). A training run
+ * A data set is an HDF5 group whose datasets have samples along their first axis (README, "Data"). A training run
  * reads up to three of them, opened together:
  *
  *     ls_data data;
@@ -100,8 +100,11 @@ typedef struct ls_field {
     size_t row_bytes; /* of one sample, as stored */
     int64_t least;    /* integral fields in memory: the range of values over the whole data set; else 0 */
     int64_t largest;
-    size_t classes; /* integral targets of rank 0: largest + 1; else 0 */
+    size_t classes; /* integral targets of rank 0, up to LS_MOST_CLASSES: largest + 1; else 0 */
 } ls_field;
+
+/** Labels beyond are no classes but mistakes: the loader names them. */
+enum { LS_MOST_CLASSES = 1 << 20 };
 
 typedef struct ls_dataset ls_dataset;
 
@@ -295,8 +298,8 @@ typedef struct ls_loader ls_loader;
 
 /**
  * Plans buffers and, for streamed sets, the node's window. Collective. LS_ERR_DATA: an index is negative, not an
- * integer or not below `entries` (file, dataset and sample are named). LS_ERR_CONFIG: the cache is smaller than a
- * window.
+ * integer or not below `entries`; a number in memory that is not preprocessed is too large for a float (file, dataset
+ * and sample are named). LS_ERR_CONFIG: the cache is smaller than a window.
  */
 ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) LS_MUST_USE;
 /** Refuses what ls_loader_create() would, and takes no memory of size. Local. */
@@ -323,8 +326,8 @@ ls_status ls_loader_seek(ls_loader *loader, uint32_t epoch, uint64_t position) L
  * where every field has a place of its own.
  *
  * LS_ERR_IO: rows that are not in memory differ from their checksum. LS_ERR_DATA: a number of them is not finite, or
- * no index; or one of 64 bits, wherever it lies, is too large for a float. File, dataset and sample are named. Ranks of
- * the node which would wait for this one fail with its words.
+ * no index; or one of 64 bits, wherever it lies, is too large for a float after its preprocessing. File, dataset and
+ * sample are named. Ranks of the node which would wait for this one fail with its words.
  */
 ls_status ls_loader_fill(ls_loader *loader, uint32_t epoch, uint64_t first, size_t count, ls_batch *out) LS_MUST_USE;
 
@@ -365,7 +368,7 @@ ls_status ls_import_run(const ls_choice *format, const ls_texts *inputs, const c
                         ls_logger *log) LS_MUST_USE;
 
 typedef struct ls_repack_options {
-    bool shuffle; /* lay samples down in a random order: block shuffling then mixes as well as a full one */
+    bool shuffle; /* lay samples (arrays as long as their group's x, or its longest) down in a random order */
     uint64_t seed;
 } ls_repack_options;
 
@@ -373,7 +376,8 @@ extern const ls_option ls_repack_rows[];
 
 /**
  * Writes a data set anew: contiguous, native, uncompressed, what is read fastest, and with checksums of blocks as after
- * an import. Every array of the file. LS_ERR_IO where rows differ from a checksum they had. Local.
+ * an import. Every array of the file; LS_ERR_DATA where one has several names, or a link leads to it. LS_ERR_IO where
+ * rows differ from a checksum they had. Local.
  */
 ls_status ls_repack(const ls_repack_options *options, const char *input, const char *output,
                     ls_logger *log) LS_MUST_USE;

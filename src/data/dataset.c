@@ -11,6 +11,20 @@
 
 /* ---- parts: files and their lengths ------------------------------------------------------------------------------ */
 
+/* Made by a command that the configuration names, or meant as FILE:/GROUP and written without the slash. */
+static ls_status no_file(const ls_part *part, const ls_dataset_source *source) {
+    int code = errno;
+    char file[4096];
+    snprintf(file, sizeof file, "%s", part->path);
+    char *colon = strrchr(file, ':');
+    if (colon) *colon = '\0';
+    if (colon && access(file, F_OK) == 0)
+        return ls_document_fail(source->place, LS_ERR_DATA, "%s: %s; did you mean %s:/%s?", part->path, strerror(code),
+                                file, colon + 1);
+    return ls_document_fail(source->place, LS_ERR_DATA, "%s: %s%s%s", part->path, strerror(code),
+                            source->import ? "; make it by: " : "", source->import ? source->import : "");
+}
+
 /* Several groups of one file share its store. */
 static ls_status open_part(ls_storage *s, const ls_dataset_source *source, const ls_location *where, ls_part *part) {
     part->path = where->file;
@@ -21,9 +35,7 @@ static ls_status open_part(ls_storage *s, const ls_dataset_source *source, const
             return LS_OK;
         }
     /* A name that leads nowhere is the configuration's mistake; what is wrong inside a file is the file's. */
-    if (access(part->path, F_OK) != 0)
-        return ls_document_fail(source->place, LS_ERR_DATA, "%s: %s%s%s", part->path, strerror(errno),
-                                source->import ? "; make it by: " : "", source->import ? source->import : "");
+    if (access(part->path, F_OK) != 0) return no_file(part, source);
     return ls_store_open(part->path, &part->store);
 }
 
@@ -207,7 +219,8 @@ static void describe_fields(ls_dataset *d) {
         const ls_column *column = ls__dataset_column(d, i);
         field->least = column->least;
         field->largest = column->largest;
-        bool classes = field->role == LS_FIELD_TARGET && field->integral && field->shape.rank == 0 && field->least >= 0;
+        bool classes = field->role == LS_FIELD_TARGET && field->integral && field->shape.rank == 0 &&
+                       field->least >= 0 && field->largest < LS_MOST_CLASSES;
         field->classes = classes ? (size_t)field->largest + 1 : 0;
     }
 }

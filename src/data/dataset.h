@@ -28,6 +28,7 @@ typedef struct ls_column {
     bool small;             /* targets, weights, and rows of a few bytes: always in memory */
     unsigned char *rows;    /* in memory, or NULL */
     int64_t least, largest; /* of integers in memory */
+    bool beyond_float;      /* some number in memory is finite, but not as a float */
     bool filtered;          /* compressed in some part */
 } ls_column;
 
@@ -83,6 +84,9 @@ ls_status ls__dataset_doubles(const ls_dataset *dataset, size_t field, size_t fi
 
 /** Whether all numbers of `count` rows, as stored, are finite. */
 bool ls__rows_finite(const ls_column *column, const void *rows, size_t count);
+
+/** Whether all numbers of `count` rows, as stored, are finite as floats, too. */
+bool ls__rows_fit_floats(const ls_column *column, const void *rows, size_t count);
 
 /** "FILE:/GROUP/DATASET, sample 17: " of a row, then the words: LS_ERR_DATA. */
 ls_status ls__row_fail(const ls_storage *storage, const ls_column *column, size_t row, const char *format, ...)

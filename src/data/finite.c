@@ -1,4 +1,6 @@
 /* Whether numbers are finite, by their bits: loops without an order, which the compiler can vectorise. */
+#include <math.h>
+
 #include "data/pack.h"
 #include "tensor/clones.h"
 
@@ -32,4 +34,14 @@ bool ls__finite(ls_dtype dtype, size_t count, const void *numbers) {
 
 bool ls__rows_finite(const ls_column *column, const void *rows, size_t count) {
     return ls__finite(column->dtype, count * ls_shape_size(column->shape), rows);
+}
+
+LS_CLONES static bool fit_floats(const double *x, size_t count) {
+    unsigned bad = 0;
+    for (size_t i = 0; i < count; i++) bad |= fabs(x[i]) >= 0x1.ffffffp127; /* rounds to infinity */
+    return !bad;
+}
+
+bool ls__rows_fit_floats(const ls_column *column, const void *rows, size_t count) {
+    return column->dtype != LS_DTYPE_F64 || fit_floats(rows, count * ls_shape_size(column->shape));
 }

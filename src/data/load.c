@@ -12,6 +12,7 @@
 typedef struct finding {
     int64_t least, largest;
     uint64_t bad; /* first row with a number that is not finite, + 1; 0: none */
+    uint64_t beyond_float;
 } finding;
 
 enum { LOAD_BYTES = 4 << 20 };
@@ -62,6 +63,7 @@ static void inspect(const ls_column *column, const unsigned char *rows, size_t f
     rows_range(column, rows, count, &least, &largest);
     if (least < f->least) f->least = least;
     if (largest > f->largest) f->largest = largest;
+    f->beyond_float |= !ls__rows_fit_floats(column, rows, count);
     if (f->bad || ls__rows_finite(column, rows, count)) return;
     for (size_t i = 0; i < count && !f->bad; i++)
         if (!ls__rows_finite(column, rows + i * column->row_bytes, 1)) f->bad = first + i + 1;
@@ -97,6 +99,7 @@ static ls_status conclude(const ls_storage *s, ls_column *column, const finding 
             return ls__row_fail(s, column, (size_t)f->bad - 1, "holds a number that is not finite (NaN or infinity)");
         if (f->least < column->least) column->least = f->least;
         if (f->largest > column->largest) column->largest = f->largest;
+        column->beyond_float |= f->beyond_float != 0;
     }
     return LS_OK;
 }

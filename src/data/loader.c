@@ -93,15 +93,20 @@ static void pack_floats(const ls_loader *l, const ls_loader_field *f, const ls_c
     if (field->role == LS_FIELD_WEIGHT) *out = (float)((double)*out * l->weight_scale);
 }
 
+static ls_status too_large(const ls_dataset *set, const ls_column *column, uint64_t sample) {
+    return ls__row_fail(set->storage, column, ls__dataset_row(set, sample),
+                        "holds a number that is too large for float32, in which it is trained on");
+}
+
 /* What lies in memory was looked at when it was loaded, but numbers of 64 bits may be more than a float can hold. */
 static ls_status check_floats(const ls_loader *l, const ls_loader_field *f, const ls_column *column, uint64_t sample,
                               const void *row, const float *packed) {
     const ls_field *field = &l->set->field[f->field];
     if (field->integral || (column->rows && column->dtype != LS_DTYPE_F64)) return LS_OK;
     if (ls__finite(LS_DTYPE_F32, ls_shape_size(field->shape), packed)) return LS_OK;
-    return ls__row_fail(l->set->storage, column, ls__dataset_row(l->set, sample), "holds a number that %s",
-                        ls__rows_finite(column, row, 1) ? "is too large for float32, in which it is trained on"
-                                                        : "is not finite (NaN or infinity)");
+    if (ls__rows_finite(column, row, 1)) return too_large(l->set, column, sample);
+    return ls__row_fail(l->set->storage, column, ls__dataset_row(l->set, sample),
+                        "holds a number that is not finite (NaN or infinity)");
 }
 
 static ls_status index_fail(const ls_dataset *set, const ls_column *column, uint64_t sample, size_t entries) {
@@ -223,10 +228,23 @@ static ls_status check_indices(const ls_dataset *set, const ls_loader_field *f) 
             bool whole = ls_dtype_convert(column->dtype, row + k * ls_dtype_size(column->dtype), LS_DTYPE_I64, &value,
                                           1, &(size_t){0});
             if (whole && value >= 0 && value <= most) continue;
-            return ls__row_fail(set->storage, column, ls__dataset_row(set, i), "is %lld; allowed: 0 .. %lld",
-                                (long long)value, (long long)most);
+            double shown = 0; /* one of 64 bits may be beyond int64 */
+            ls_dtype_convert(column->dtype, row + k * ls_dtype_size(column->dtype), LS_DTYPE_F64, &shown, 1, NULL);
+            return ls__row_fail(set->storage, column, ls__dataset_row(set, i), "is %.0f; allowed: 0 .. %lld", shown,
+                                (long long)most);
         }
     }
+    return LS_OK;
+}
+
+/* What preprocessing makes of a large number is seen when it is packed. */
+static ls_status check_sizes(const ls_dataset *set, const ls_loader_field *f) {
+    const ls_column *column = ls__dataset_column(set, f->field);
+    bool as_it_is = !f->preprocess || ls_preprocess_is_identity(f->preprocess) || transforms_batch(f);
+    if (!column->rows || !column->beyond_float || !as_it_is) return LS_OK;
+    for (size_t i = 0; i < set->samples; i++)
+        if (!ls__rows_fit_floats(column, column->rows + ls__dataset_row(set, i) * column->row_bytes, 1))
+            return too_large(set, column, i);
     return LS_OK;
 }
 
@@ -234,7 +252,7 @@ static ls_status check_fields(const ls_loader_plan *plan) {
     for (size_t i = 0; i < plan->field_count; i++) {
         const ls_loader_field *f = &plan->fields[i];
         assert(f->field < plan->dataset->fields);
-        if (f->buffer == LS_BUFFER_INDEX) LS_TRY(check_indices(plan->dataset, f));
+        LS_TRY(f->buffer == LS_BUFFER_INDEX ? check_indices(plan->dataset, f) : check_sizes(plan->dataset, f));
         if (f->augment && plan->augment) LS_TRY(ls__augment_check(plan->augment, plan->dataset->field[f->field].shape));
     }
     return LS_OK;

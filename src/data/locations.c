@@ -2,6 +2,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "data/dataset.h"
 
@@ -52,7 +53,7 @@ ls_status ls__locations(const ls_texts *paths, ls_place place, const char *folde
         const char *file = NULL, *group = NULL;
         LS_TRY(ls_store_split(pool, paths->items[i], &file, &group));
         if (folder && file[0] != '/') LS_TRY(ls_pool_format(pool, &file, "%s/%s", folder, file));
-        if (strpbrk(file, "*?["))
+        if (strpbrk(file, "*?[") && access(file, F_OK) != 0) /* a file's own name may look like a pattern */
             LS_TRY(add_matches(&l, file, group, place));
         else
             LS_TRY(add(&l, file, group));

@@ -76,6 +76,15 @@ static void check_refused(const char *paths, ls_code code, const char *says) {
     assert_null(data.train);
 }
 
+static void a_name_that_looks_like_a_pattern_is_a_name(void **state) {
+    (void)state;
+    write_good("a[1].h5");
+    ls_data data;
+    ls_data_options options = support_data_options(pool, "train", "a[1].h5:/train", NULL);
+    assert_works(open_with(&options, NULL, &data));
+    ls_data_close(&data);
+}
+
 static void what_does_not_fit_is_named(void **state) {
     (void)state;
     static const float nan4[4] = {1, 2, 3, NAN};
@@ -229,7 +238,35 @@ static void indices_are_checked_before_training(void **state) {
     ls_data_close(&data);
 }
 
-/* Finite as they are stored, and as floats no more. */
+/* Nothing is counted or reserved by them. */
+static void labels_far_beyond_classes_are_named(void **state) {
+    (void)state;
+    static const uint64_t beyond[] = {UINT64_C(1) << 40, UINT64_MAX};
+    static const char *const says[] = {"a.h5:/train/y: sample 1: is 1099511627776; allowed: 0 .. 1",
+                                       "a.h5:/train/y: sample 1: is 18446744073709551616; allowed: 0 .. 1"};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t y[6] = {0, beyond[i]};
+        support_write_arrays(support_path(folder, "a.h5"), (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6},
+                                                                             {"/train/y", LS_DTYPE_U64, 1, {6}, y},
+                                                                             {NULL}});
+        ls_data data;
+        ls_loader *loader = NULL;
+        ls_data_options options = support_data_options(pool, "train", "a.h5:/train", NULL);
+        assert_works(open_with(&options, NULL, &data));
+        assert_int_equal(ls_dataset_field(data.train, 1)->classes, 0);
+        ls_loader_field field = {.field = 1, .buffer = LS_BUFFER_INDEX, .entries = 2};
+        ls_loader_plan plan = {.dataset = data.train,
+                               .sampler = ls_sampler_sequential(&options, data.train),
+                               .fields = &field,
+                               .field_count = 1,
+                               .capacity = 3,
+                               .comm = comm};
+        assert_refuses(ls_loader_create(&plan, &loader), LS_ERR_DATA, says[i]);
+        ls_data_close(&data);
+    }
+}
+
+/* Finite as they are stored, and as floats no more: before training, or once preprocessing has not helped. */
 static void numbers_too_large_for_floats_are_named(void **state) {
     (void)state;
     static const double values[6] = {1, 2, 3, 4, -1e39, 5};
@@ -246,11 +283,19 @@ static void numbers_too_large_for_floats_are_named(void **state) {
                            .field_count = 1,
                            .capacity = 3,
                            .comm = comm};
+    const char *says = "a.h5:/train/x: sample 2: holds a number that is too large for float32";
+    assert_refuses(ls_loader_check(&plan), LS_ERR_DATA, says);
+    assert_refuses(ls_loader_create(&plan, &loader), LS_ERR_DATA, says);
+    ls_preprocess *center = NULL;
+    ls_choice choice = support_choose(pool, &ls_preprocess_family, "center", NULL);
+    assert_works(ls_preprocess_create(&choice, (ls_shape){1, {2}}, &center));
+    assert_works(ls_preprocess_fit(center, data.train, 0, comm));
+    field.preprocess = center;
     assert_works(ls_loader_create(&plan, &loader));
     assert_works(ls_loader_fill(loader, 0, 0, 2, NULL));
-    assert_refuses(ls_loader_fill(loader, 0, 0, 3, NULL), LS_ERR_DATA,
-                   "a.h5:/train/x: sample 2: holds a number that is too large for float32");
+    assert_refuses(ls_loader_fill(loader, 0, 0, 3, NULL), LS_ERR_DATA, says);
     ls_loader_destroy(loader);
+    ls_preprocess_destroy(center);
     ls_data_close(&data);
 }
 
@@ -701,11 +746,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_row_keeps_its_promises),
         TEST(a_fraction_is_one_number_between_0_and_1),
+        TEST(a_name_that_looks_like_a_pattern_is_a_name),
         TEST(what_does_not_fit_is_named),
         TEST(sets_that_are_evaluated_must_look_like_the_training_set),
         TEST(fields_are_described),
         TEST(all_stored_types_are_packed),
         TEST(indices_are_checked_before_training),
+        TEST(labels_far_beyond_classes_are_named),
         TEST(numbers_too_large_for_floats_are_named),
         TEST(weights_get_mean_1),
         TEST(orders_are_permutations),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 try:
     import h5py
@@ -239,6 +240,75 @@ def tables_are_imported():
     check(not os.path.exists("bad.h5"), "a failed import left a file")
     lockstep("import", "csv", "none.csv", "-o", "bad.h5", code=IO, says="none.csv")
     lockstep("import", "cvs", "table.csv", "-o", "bad.h5", code=USAGE, says='did you mean "csv"')
+
+
+def lines_of_words_are_told():
+    with open("words.csv", "w") as file:
+        file.write("colour,kind\nred,a\ngreen,b\n")
+    says = "words.csv: no column has numbers, so the first line counts as a sample"
+    lockstep("import", "csv", "words.csv", "-o", "words.h5", says=[says, 'column "1" holds 3 different words'])
+    check(says not in lockstep("import", "csv", "words.csv", "--header=yes", "-o", "words.h5"), "told with a header")
+    with h5py.File("words.h5") as file:
+        check(file["train/x"].shape == (2, 2), "a header became a sample")
+
+
+def arrays_are_split_by_class():
+    """Whatever integers they are: NumPy's own are of 64 bits."""
+    y = numpy.arange(1000) % 10
+    numpy.save("y.npy", y)
+    numpy.save("x.npy", y.astype("f4"))
+    lockstep("import", "npy", "x.npy", "y.npy", "--split=0.2", "-o", "npy.h5")
+    with h5py.File("npy.h5") as file:
+        check((numpy.bincount(file["test/y"][:]) == 20).all(), "classes have other shares in /test")
+        check((file["test/x"][:] == file["test/y"][:]).all(), "x and y come apart")
+
+
+def deep_images_keep_their_values():
+    """16 bits of gray: 8 of them are left, in proportion."""
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 4, 1, 16, 0, 0, 0, 0)
+    os.mkdir("deep")
+    with open("deep/1.png", "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+                   + chunk(b"IDAT", zlib.compress(struct.pack(">B4H", 0, 0, 21845, 43690, 65535))) + chunk(b"IEND", b""))
+    told = subprocess.run(command(["import", "images", "deep", "-o", "deep.h5"], 0), capture_output=True, text=True)
+    if "this build has no libpng" in told.stderr:
+        return
+    check(told.returncode == 0, told.stderr)
+    with h5py.File("deep.h5") as file:
+        check(list(file["train/x"][0, 0, 0]) == [0, 85, 170, 255], f"16 bits became {file['train/x'][0, 0, 0]}")
+
+
+def sets_are_repacked():
+    """Shuffled: all that belongs to a sample goes with it, and nothing else moves."""
+    x = numpy.arange(100)
+    names = [f"sample {i}".encode() for i in x]
+    with h5py.File("loose.h5", "w") as file:
+        file["train/x"], file["train/names"], file["train/scale"] = x, names, numpy.arange(7)
+        file["train/half"] = x.astype("f2")
+        file["classes"] = [b"a", b"b", b"c"]
+    lockstep("repack", "loose.h5", "--shuffle", "-o", "packed.h5")
+    with h5py.File("packed.h5") as file:
+        order = file["train/x"][:]
+        check(sorted(order) == list(x) and (order != x).sum() > 80, f"shuffled: {order}")
+        check([names[i] for i in order] == list(file["train/names"][:]), "names come apart from their samples")
+        check((file["train/half"][:] == order).all(), "half floats come apart from their samples")
+        check(list(file["train/scale"][:]) == list(range(7)), "what is no sample was shuffled")
+        check(list(file["classes"][:]) == [b"a", b"b", b"c"], "the names of classes were shuffled")
+
+
+def links_are_not_lost():
+    with h5py.File("far.h5", "w") as file:
+        file["x"] = numpy.arange(5.0)
+    for link in h5py.SoftLink("/x"), h5py.ExternalLink("far.h5", "/x"), None:
+        with h5py.File("linked.h5", "w") as file:
+            file["x"] = numpy.arange(5.0)
+            file["y"] = file["x"] if link is None else link
+        first = "/y" if link else "/x"
+        lockstep("repack", "linked.h5", "-o", "unlinked.h5", code=DATA, says=f"{first} is a link, or one of several names")
+    check(not os.path.exists("unlinked.h5"), "a refused repack left a file")
 
 
 # ---- a checkpoint put to use ----
@@ -516,7 +586,9 @@ def the_machine_is_measured():
 
 def main():
     tests = [help_is_printed_once, words_that_nobody_knows_are_refused, mistakes_have_their_exit_codes,
-             configurations_are_checked, files_are_told_and_compared, keys_are_explained, tables_are_imported, evaluations_are_those_of_training,
+             configurations_are_checked, files_are_told_and_compared, keys_are_explained, tables_are_imported,
+             lines_of_words_are_told, arrays_are_split_by_class, deep_images_keep_their_values, sets_are_repacked,
+             links_are_not_lost, evaluations_are_those_of_training,
              classes_are_predicted, values_are_predicted_in_their_units, labels_are_predicted,
              predictions_are_refused_where_they_cannot_be, checkpoints_are_averaged, networks_are_exported,
              curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked, folds_are_run,

@@ -70,6 +70,7 @@ def make_data(program):
     write_group(path, "numbers", x=x, y=np.zeros((40, 3), np.float32))
     write_group(path, "tokens", x=np.arange(80, dtype=np.int32).reshape(40, 2), y=y)
     write_group(path, "no_y", x=x)
+    write_group(path, "far_labels", x=x, y=np.where(np.arange(40) == 3, 1 << 40, y))
     write_group(path, "unequal", x=x, y=y[:39])
     write_group(path, "empty", x=x[:0], y=y[:0])
     write_group(path, "scalar", x=np.float32(1), y=y)
