@@ -19,7 +19,7 @@ HEADER_OF = {"status": "base", "memory": "base", "clock": "base", "logger": "bas
              "elementary": "base", "file": "base", "document": "base", "options": "base", "signals": "base",
              "reducer": "comm",
              "metrics": "train"}
-LIBRARIES = {"cblas.h": {"tensor"}, "lapacke.h": {"tensor"}, "hdf5.h": {"store"}, "mpi.h": {"comm", "cli/main.c"},
+LIBRARIES = {"cblas.h": {"tensor"}, "hdf5.h": {"store"}, "mpi.h": {"comm", "cli/main.c"},
              "yaml.h": {"config"}}
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atof|atol|rand|srand|gets)\s*\(")
 

@@ -33,8 +33,8 @@ def prepare(program):
 
 def own_optimizer(program):
     found = subprocess.run(["find", program.inside("prefix"), "-name", "lockstep.pc"], capture_output=True, text=True)
-    flags = done(program, "pkg-config", f"--define-variable=prefix={program.inside('prefix')}", "--cflags", "--libs",
-                 found.stdout.strip()).split()
+    flags = done(program, "pkg-config", "--cflags", "--libs", "lockstep",
+                 PKG_CONFIG_PATH=os.path.dirname(found.stdout.strip())).split()
     sanitizers = ["-fsanitize=address,undefined"] if program.sanitized else []
     done(program, "cc", "-std=c11", "-Wall", "-Werror", "-o", "own",
          os.path.join(program.source, "tests/system/own_optimizer.c"), *sanitizers, *flags)
