@@ -25,11 +25,10 @@ ls_status cli_run_check(const char *folder) {
     if (stat(folder, &info) != 0) return LS_FAIL(LS_ERR_IO, "%s: %s", folder, strerror(errno));
     if (!S_ISDIR(info.st_mode))
         return LS_FAIL(LS_ERR_DATA, "%s is no directory; name the directory of a run (run.dir)", folder);
+    if (holds(folder, "run.lock") || holds(folder, "status.json")) return LS_OK;
     if (holds(folder, "sweep.json"))
         return LS_FAIL(LS_ERR_DATA, "%s is the directory of a sweep; name one of its runs", folder);
-    if (!holds(folder, "run.lock") && !holds(folder, "status.json"))
-        return LS_FAIL(LS_ERR_DATA, "%s is no directory of a run: it has neither run.lock nor status.json", folder);
-    return LS_OK;
+    return LS_FAIL(LS_ERR_DATA, "%s is no directory of a run: it has neither run.lock nor status.json", folder);
 }
 
 /* "2031-05-17T12:34:56Z" as seconds since 1970, or 0. */

@@ -528,6 +528,15 @@ def settings_are_ranked():
         check(file.read() == first, "two ranks have another result")
 
 
+def a_sweep_does_not_hide_a_run():
+    lockstep("train", "-q", "classify.yaml", "--set=run.dir=both")
+    lockstep("sweep", "-q", "classify.yaml", "--set=run.dir=both", "--set=stop.epochs=1", "--vary=seed=5")
+    lockstep("status", "both", says="done")
+    os.rename("both/run.lock", "both/no.lock")
+    os.remove("both/status.json")
+    lockstep("status", "both", code=DATA, says="both is the directory of a sweep; name one of its runs")
+
+
 def folds_are_run():
     config = write_config("folded", CLASSIFY.replace('valid: "set.h5:/valid", ', ""))
     lockstep("sweep", config, "--folds=3", "--by=valid.accuracy", says=["3/3", "valid.accuracy"])
@@ -591,7 +600,8 @@ def main():
              links_are_not_lost, evaluations_are_those_of_training,
              classes_are_predicted, values_are_predicted_in_their_units, labels_are_predicted,
              predictions_are_refused_where_they_cannot_be, checkpoints_are_averaged, networks_are_exported,
-             curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked, folds_are_run,
+             curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked,
+             a_sweep_does_not_hide_a_run, folds_are_run,
              sweeps_are_refused_before_they_start, lists_and_choices_are_varied, the_machine_is_measured]
     chosen = sys.argv[3:]
     folder = tempfile.mkdtemp(prefix="lockstep-commands-")
