@@ -85,8 +85,8 @@ static ls_status run(cli *c, void *argument) {
 const cli_command cli_import = {
     .name = "import",
     .arguments = "FORMAT FILE... -o OUT.h5",
-    .doc = "Make a data set of csv, idx, text, images or npy files\vFormats: csv FILE; idx IMAGES LABELS; text FILE; "
-           "images FOLDER; npy X Y. \"lockstep import FORMAT --help\" lists the options of one.",
+    .doc = "Make a data set of csv, idx, text, images or npy files\vFormats: csv FILE; idx IMAGES [LABELS]; text "
+           "FILE; images FOLDER; npy X [Y]. \"lockstep import FORMAT --help\" lists the options of one.",
     .make_options = make_options,
     .settings_size = sizeof(settings),
     .parse = parse,

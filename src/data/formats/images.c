@@ -15,16 +15,16 @@
 
 #include "data/import.h"
 
-typedef enum color { COLOR_AUTO, COLOR_GRAY, COLOR_RGB } color;
+typedef enum channels { CHANNELS_AUTO, CHANNELS_GRAY, CHANNELS_RGB } channels;
 
 typedef struct image_options {
-    int color;
+    int channels;
 } image_options;
 
-static const char *const color_words[] = {"auto", "gray", "rgb", NULL};
+static const char *const channel_words[] = {"auto", "gray", "rgb", NULL};
 
 static const ls_option rows[] = {
-    LS_OPTION_WORD(image_options, color, "auto", color_words, "channels of x; auto: those of the first image"),
+    LS_OPTION_WORD(image_options, channels, "auto", channel_words, "channels of x; auto: those of the first image"),
     LS_OPTION_END};
 
 /* Pixels as read: interleaved channels. */
@@ -126,7 +126,8 @@ static ls_status read_image(const ls_file *file, image *out) {
 /* ---- samples ---- */
 
 static size_t wanted_channels(const work *w, const image *first) {
-    return w->options->color == COLOR_AUTO ? first->channels : w->options->color == COLOR_RGB ? 3 : 1;
+    int wanted = w->options->channels;
+    return wanted == CHANNELS_AUTO ? first->channels : wanted == CHANNELS_RGB ? 3 : 1;
 }
 
 /* One plane a channel; gray from colours by the weights of Rec. 601, in whole numbers. */

@@ -30,7 +30,7 @@ static const ls_option rows[] = {
                    "next: predict the token behind the window; corrupt: tell it from one with another middle"),
     LS_OPTION_COUNT(text_options, stride, "1", 1, 1000000, "tokens from one window to the next"),
     LS_OPTION_COUNT(text_options, vocabulary, "65535", 2, 65535,
-                    "tokens with a number of their own; rarer ones share one"),
+                    "numbers of tokens at most; where there are more tokens, the rarest share the last"),
     LS_OPTION_BOOL(text_options, lower, "false", "words in capitals are the same words"),
     LS_OPTION_END};
 
