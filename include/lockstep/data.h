@@ -11,7 +11,7 @@
  *     ls_data data;
  *     LS_TRY(ls_data_open(&options, folder, seed, NULL, comm, log, &data));       // train, valid, test; validated
  *     size_t x = ls_dataset_find(data.train, "x");
- *     LS_TRY(ls_preprocess_create(&options.preprocess, data.train, x, &standard));
+ *     LS_TRY(ls_preprocess_create(&options.preprocess, ls_dataset_field(data.train, x)->shape, &standard));
  *     LS_TRY(ls_preprocess_fit(standard, data.train, x, comm));                   // collective
  *     ls_sampler sampler = ls_sampler_make(&options, data.train, seed);
  *     LS_TRY(ls_loader_create(&plan, &loader));

@@ -31,7 +31,7 @@
  *    (tensor.h), and everything random is drawn by global sample position: so a value, a loss or a gradient block does
  *    not depend on which rank computes it, or together with which other micro-batches.
  *
- * Example: y = a (a + b) and its gradient
+ * Example: y = a (a + b) and its gradient (each call stands within LS_TRY)
  *
  *     ls_graph_input(graph, "a", (ls_shape){0}, LS_ELEMENT_REAL, &a);
  *     ls_graph_input(graph, "b", (ls_shape){0}, LS_ELEMENT_REAL, &b);

@@ -4,7 +4,7 @@
  * Programs that use a part include that part's header alone; each compiles by itself. From the ground up, as they lie
  * on each other (a header may use those of lines above it):
  *
- *     status memory logger clock signals          failures, memory, what is said, time, what is asked of a run
+ *     status memory logger clock signals file     failures, memory, what is said, time, what is asked of a run
  *     random elementary sum                       numbers with the same bits on every machine
  *     document options                            what can be configured, described once
  *     tensor                                      shapes, parameters, arithmetic, threads
@@ -34,6 +34,7 @@
 #include "lockstep/document.h"
 #include "lockstep/elementary.h"
 #include "lockstep/export.h"
+#include "lockstep/file.h"
 #include "lockstep/graph.h"
 #include "lockstep/logger.h"
 #include "lockstep/memory.h"

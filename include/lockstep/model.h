@@ -11,7 +11,7 @@
  *       - dense: {units: 10}
  *     loss: cross_entropy
  *
- * The life of a model:
+ * The life of a model (what can fail stands within LS_TRY):
  *
  *     ls_model_create(&options, &setup, &model);          // everything about the configuration is checked here
  *     ls_model_plan(model, &plan);                        // allocates activations; parameters are the caller's
