@@ -44,6 +44,10 @@ static inline size_t ls_shape_size(ls_shape shape) {
     return size;
 }
 
+/** False where it has more than LS_MAX_SIZE elements, which no memory holds and whose bytes no size_t may count. */
+#define LS_MAX_SIZE ((size_t)1 << 40)
+bool ls_shape_fits(ls_shape shape);
+
 bool ls_shape_equal(ls_shape a, ls_shape b);
 
 /** Writes "(1, 28, 28)" into `out` and returns it; 96 bytes suffice. */

@@ -105,7 +105,11 @@ static ls_status infer(const ls_graph *graph, const ls_node_spec *spec, ls_op_sh
                              .element = element,
                              .params = spec->params,
                              .param = param};
-    return spec->op->infer(shapes);
+    LS_TRY(spec->op->infer(shapes));
+    char text[96];
+    if (ls_shape_fits(shapes->output)) return LS_OK;
+    return LS_FAIL(LS_ERR_CONFIG, "its value has shape %s; expected at most %zu numbers a sample",
+                   ls_shape_text(shapes->output, text, sizeof text), LS_MAX_SIZE);
 }
 
 ls_status ls_graph_add(ls_graph *graph, const ls_node_spec *spec, size_t *number) {

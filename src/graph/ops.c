@@ -96,6 +96,9 @@ ls_status ls__infer_same(ls_op_shapes *shapes) {
 }
 
 size_t ls__window_steps(size_t extent, size_t kernel, size_t stride, size_t padding, size_t dilation) {
+    /* Larger windows fit nothing; up to here neither reach nor padding leave size_t. */
+    const size_t most = (size_t)1 << 30;
+    if (kernel > most || padding > most || dilation > most) return 0;
     size_t reach = (kernel - 1) * dilation + 1, padded = extent + 2 * padding;
     return padded < reach ? 0 : (padded - reach) / stride + 1;
 }

@@ -68,6 +68,10 @@ ls_status ls_params_add(ls_params *params, const ls_param *param, size_t *index)
     assert(!params->fixed && param->shape.rank <= LS_MAX_RANK);
     assert(param->layout != LS_LAYOUT_DENSE || param->shape.rank == 2);
     assert(param->layout != LS_LAYOUT_CONV || (param->shape.rank == 4 && param->groups > 0));
+    char shape[96];
+    if (!ls_shape_fits(param->shape))
+        return LS_FAIL(LS_ERR_CONFIG, "%s/%s has shape %s; expected at most %zu numbers", param->layer, param->name,
+                       ls_shape_text(param->shape, shape, sizeof shape), LS_MAX_SIZE);
     LS_TRY(grow((void **)&params->item, params->count, &params->space, sizeof *params->item));
     ls_param copy = *param;
     LS_TRY(ls_pool_text(params->pool, param->layer, &copy.layer));

@@ -2,6 +2,15 @@
 
 #include <stdio.h>
 
+bool ls_shape_fits(ls_shape shape) {
+    size_t size = 1;
+    for (size_t i = 0; i < shape.rank; i++) {
+        if (shape.dim[i] && size > LS_MAX_SIZE / shape.dim[i]) return false;
+        size *= shape.dim[i];
+    }
+    return true;
+}
+
 bool ls_shape_equal(ls_shape a, ls_shape b) {
     if (a.rank != b.rank) return false;
     for (size_t i = 0; i < a.rank; i++)
