@@ -23,8 +23,8 @@
  *  - Backward of an operator assigns the gradients of its inputs, never adds. Where a node has several consumers (or
  *    one consumer twice) the graph adds the contributions, in the order in which it walks: last consumer first, and
  *    within one consumer by input. So the sum's order is fixed and operators stay simple.
- *  - Nodes that no trainable parameter reaches from below (inputs, frozen parts), or that reach no loss, have no
- *    gradient.
+ *  - Nodes that reach no loss, and those that nothing trainable or wanted reaches from below (inputs, frozen parts),
+ *    have no gradient.
  *  - After each node backward says `ready(context, mark)`: all parameter gradients at or above arena offset `mark` are
  *    final. The marks fall; the last is 0. Statistics of batch normalisation are final when forward returns.
  *  - Everything that is summed over samples is summed within a micro-batch and then over micro-batches in their tree
@@ -281,8 +281,8 @@ void *ls_graph_value(const ls_graph *graph, size_t node);
 void *ls_graph_gradient(const ls_graph *graph, size_t node);
 
 /**
- * Computes all values. `training` draws masks and takes statistics over micro-batches, and writes the statistics'
- * ranges of the gradient blocks. Fails on data out of range, and in finite mode on the first non-finite value.
+ * Computes all values. `training` (under a plan for it) draws masks and takes statistics over micro-batches, and writes
+ * the statistics' ranges of the gradient blocks. Fails on data out of range, and in finite mode on the first non-finite value.
  */
 ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training) LS_MUST_USE;
 
@@ -324,7 +324,7 @@ typedef struct ls_graph_node {
     size_t params;
     const ls_param_use *param;
     double flops;        /* of forward, one sample */
-    bool needs_gradient; /* something below it is trained */
+    bool needs_gradient; /* it is wanted, or something below it is trained or wanted (after plan) */
     bool fused;          /* its value is written by its input (after plan) */
 } ls_graph_node;
 
@@ -350,12 +350,12 @@ ls_status ls_graph_jacobian(ls_graph *graph, const ls_microbatches *micro, size_
 
 /** What a gradient check found. */
 typedef struct ls_gradient_report {
-    size_t checked, skipped;  /* elements of parameters and wanted nodes; skipped: within 1e-4 of a kink */
+    size_t checked, skipped;  /* elements of parameters and wanted inputs; skipped: within 1e-4 of a kink */
     double worst;             /* the largest |a - n| / max(1, |a|, |n|) */
     double analytic, numeric; /* there */
-    const char *owner; /* "dense_1/weight" or a node's name; borrowed from graph and params; NULL: nothing checked */
-    const char *part;  /* the parameter's name, NULL for a node */
-    size_t element;    /* its index in file order, in a node row * size + element */
+    const char *owner; /* a layer's or an input's name; borrowed from graph and params; NULL: nothing checked */
+    const char *part;  /* the layer's parameter, NULL for an input */
+    size_t element;    /* its index in file order, in an input row * size + element */
 } ls_gradient_report;
 
 #define LS_GRADIENT_TOLERANCE 1e-6

@@ -22,7 +22,8 @@ typedef struct ls__node {
     size_t sample_weight; /* of the loss: a node or LS_NO_NODE */
 
     /* By plan.c. Slots are pieces of memory that several nodes may use one after the other. */
-    bool active;       /* has a gradient: something below is trained, and a loss lies above */
+    bool active;       /* has a gradient: it or something below is trained or wanted, and a loss lies above */
+    bool descends;     /* has a backward to run: an input or a parameter of it has a gradient, too */
     size_t fused_into; /* the activation that this product applies, or LS_NO_NODE */
     size_t consumers;  /* inputs of other nodes that this one is */
     size_t value_slot, gradient_slot;

@@ -80,22 +80,22 @@ static ls_status find_active(ls_graph *graph) {
     for (size_t i = 0; i < graph->count; i++) {
         ls__node *node = &graph->nodes[i];
         node->consumers = 0;
-        bool needs = node->wanted;
+        node->active = node->descends = false;
         for (size_t p = 0; p < node->view.params; p++)
-            needs = needs || is_trained(ls_params_at(graph->setup.params, node->view.param[p].index));
+            if (is_trained(ls_params_at(graph->setup.params, node->view.param[p].index))) node->descends = true;
         for (size_t j = 0; j < node->view.inputs; j++) {
             ls__node *input = &graph->nodes[node->view.input[j]];
             input->consumers++;
-            needs = needs || input->view.needs_gradient;
+            if (input->view.needs_gradient) node->descends = true;
         }
-        node->view.needs_gradient = needs && node->view.element != LS_ELEMENT_INDEX;
-        node->active = false;
+        node->view.needs_gradient = (node->wanted || node->descends) && node->view.element != LS_ELEMENT_INDEX;
     }
     for (size_t i = graph->count; i-- > 0;) {
         ls__node *node = &graph->nodes[i];
         bool reaches = node->active || node->loss || node->seeded;
         node->active = reaches && node->view.needs_gradient;
-        if (!node->active || !node->op) continue;
+        node->descends = node->descends && node->active;
+        if (!node->descends) continue;
         if (!node->op->backward)
             return LS_FAIL(LS_ERR_CONFIG, "%s: %s has no derivative, and something below it is trained",
                            node->view.name, node->op->name);

@@ -80,7 +80,7 @@ static ls_status check_rows(const ls_graph *graph, const ls__node *node, const c
 
 ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training) {
     assert(graph->planned && ls_microbatches_rows(micro) <= graph->plan.rows);
-    assert(micro->count <= graph->plan.microbatches);
+    assert(micro->count <= graph->plan.microbatches && (graph->plan.training || !training));
     for (size_t i = 0; i < graph->count; i++) {
         ls__node *node = &graph->nodes[i];
         if (node->op && !node->view.fused) {
@@ -136,7 +136,7 @@ ls_status ls__graph_descend(ls_graph *graph, const ls_microbatches *micro, ls_re
     if (ready) ready(context, mark);
     for (size_t i = graph->count; i-- > 0;) {
         ls__node *node = &graph->nodes[i];
-        if (!node->active || !node->op) continue;
+        if (!node->descends) continue;
         if (node->loss) seed_losses(graph, micro, node);
         ls_op_run run = ls__graph_run(graph, node, micro, true);
         node->op->backward(&run);

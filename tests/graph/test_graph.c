@@ -96,11 +96,35 @@ static void plans_may_change(void **state) {
         ls_graph_bind(g.graph, g.weights, g.gradients, g.stride);
         for (size_t k = 0; k < 400; k++) support_set(&g, ls_graph_value(g.graph, 0), k, support_random(1, k));
         support_cut(&cut, 4, 2);
-        assert_works(ls_graph_forward(g.graph, &cut.micro, true));
+        assert_works(ls_graph_forward(g.graph, &cut.micro, round != 1));
         memcpy(sums[round], ls_graph_value(g.graph, total), sizeof sums[round]);
     }
     assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
     assert_memory_equal(sums[0], sums[2], sizeof sums[0]);
+    support_graph_destroy(&g);
+}
+
+/* Of a node whose own inputs have none: there is no backward to run. */
+static void the_gradient_of_any_node_may_be_wanted(void **state) {
+    (void)state;
+    support_graph g = support_graph_create(LS_PRECISION_FLOAT, NULL);
+    ls_op step = ls_op_relu;
+    step.backward = NULL;
+    size_t x = support_input(&g, "x", (ls_shape){1, {3}}, LS_ELEMENT_REAL);
+    size_t a = support_node(&g, &step, "a", NULL, 1, &x, 0, NULL);
+    size_t y = support_node(&g, &ls_op_sigmoid, "y", NULL, 1, &a, 0, NULL);
+    ls_graph_want_gradient(g.graph, a);
+    ls_graph_want_seed(g.graph, y);
+    support_graph_ready(&g, &(ls_plan){.rows = 1, .microbatches = 1, .training = true}, 1);
+    support_micro cut;
+    support_cut(&cut, 1, 1);
+    for (size_t k = 0; k < 3; k++) {
+        support_set(&g, ls_graph_value(g.graph, x), k, -1);
+        support_set(&g, ls_graph_gradient(g.graph, y), k, 4);
+    }
+    assert_works(ls_graph_forward(g.graph, &cut.micro, true));
+    assert_works(ls_graph_backward(g.graph, &cut.micro, NULL, NULL));
+    for (size_t k = 0; k < 3; k++) assert_true(support_get(&g, ls_graph_gradient(g.graph, a), k) == 1);
     support_graph_destroy(&g);
 }
 
@@ -198,6 +222,7 @@ int main(void) {
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
         cmocka_unit_test(dead_buffers_are_used_again),
         cmocka_unit_test(plans_may_change),
+        cmocka_unit_test(the_gradient_of_any_node_may_be_wanted),
         cmocka_unit_test(what_has_no_derivative_cannot_be_trained),
         cmocka_unit_test(dropout_drops_its_share_by_global_position),
         cmocka_unit_test(a_small_cross_entropy_keeps_its_digits),
