@@ -32,19 +32,18 @@ ls_status ls_loss_add_node(ls_loss_build *build, const ls_op *op, const void *op
 
 ls_status ls__loss_fit_classes(const ls_loss_build *build) {
     const ls_source *source = build->source;
+    size_t outputs = ls_shape_size(build->shape);
     char text[96];
     if (source->shape.rank > 0)
         return LS_FAIL(LS_ERR_DATA, "%s: dataset \"%s\" has shape %s a sample; expected one class a sample",
                        build->name, source->name, ls_shape_text(source->shape, text, sizeof text));
-    if (build->shape.rank == 1 && source->classes > build->shape.dim[0])
+    if (source->classes > outputs)
         return LS_FAIL(LS_ERR_CONFIG, "%s: dataset \"%s\" has %zu classes, but %s has %zu outputs", build->name,
-                       source->name, source->classes, ls_graph_at(build->model->graph, build->output)->name,
-                       build->shape.dim[0]);
-    if (build->shape.rank == 1 && source->classes && source->classes < build->shape.dim[0])
+                       source->name, source->classes, ls_graph_at(build->model->graph, build->output)->name, outputs);
+    if (build->shape.rank == 1 && source->classes && source->classes < outputs)
         ls_logger_say(build->model->setup.logger, LS_LOG_WARNING,
                       "%s: %s has %zu outputs for the %zu classes of \"%s\"", build->name,
-                      ls_graph_at(build->model->graph, build->output)->name, build->shape.dim[0], source->classes,
-                      source->name);
+                      ls_graph_at(build->model->graph, build->output)->name, outputs, source->classes, source->name);
     return LS_OK;
 }
 

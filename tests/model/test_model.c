@@ -112,6 +112,21 @@ static void mistakes_are_refused_with_their_place(void **state) {
     }
 }
 
+/* Weights of classes are written before the shape of the output is looked at. */
+static void an_image_of_fewer_outputs_than_classes_is_refused(void **state) {
+    (void)state;
+    enum { CLASSES = 50000 };
+    static size_t counts[CLASSES];
+    for (size_t k = 0; k < CLASSES; k++) counts[k] = 1;
+    support_model m;
+    support_model_setup(&m, vector4, CLASSES);
+    m.targets[0].class_counts = counts;
+    assert_refuses(support_model_build(&m, "model: [{dense: 2}, {reshape: [1, 1, 2]}]\n"
+                                           "loss: {cross_entropy: {class_weights: balanced}}\n"),
+                   LS_ERR_CONFIG, "has 50000 classes, but reshape_1 has 2 outputs");
+    support_model_free(&m);
+}
+
 /* One small model for every layer and loss of the tables; a new one without a line here fails the test. */
 static const struct {
     const char *kind, *yaml;
@@ -559,6 +574,7 @@ int main(void) {
         cmocka_unit_test(rows_keep_their_promises),
         cmocka_unit_test(layers_are_named_and_shaped),
         cmocka_unit_test(mistakes_are_refused_with_their_place),
+        cmocka_unit_test(an_image_of_fewer_outputs_than_classes_is_refused),
         cmocka_unit_test(every_layer_and_loss_passes_the_gradient_check),
         cmocka_unit_test(no_model_shows_how_a_batch_was_cut),
         cmocka_unit_test(sample_weights_multiply_losses_and_gradients),
