@@ -201,6 +201,8 @@ def files_are_told_and_compared():
     check(weight["shape"] == [16, 6] and weight["type"] == "float32", f"info --json: {weight}")
     check("dense" in lockstep("info", "--config", checkpoint("classify")), "info --config does not print it")
     check(json.loads(lockstep("verify", checkpoint("classify"), "--json"))["intact"], "verify: not intact")
+    shutil.copy(checkpoint("classify"), 'a "name".h5')
+    check(json.loads(lockstep("verify", 'a "name".h5', "--json"))["file"] == 'a "name".h5', "verify --json: the file")
     lockstep("verify", "set.h5", code=DATA, says="checksums")
 
     shutil.copy(checkpoint("classify"), "hurt.h5")

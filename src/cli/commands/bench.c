@@ -163,10 +163,7 @@ static ls_status print_json(const cli *c, const bench *b) {
                              (json_int_t)ls_comm_nodes(c->comm), "math", ls_math_description(ls_math_find("exact")),
                              "peak_flops", b->peak, "copy_bytes_per_second", b->one_copy,
                              "copy_bytes_per_second_all_ranks", b->all_copy, "networks", networks);
-    int failed = json_dumpf(root, stdout, JSON_INDENT(1));
-    printf("\n");
-    json_decref(root);
-    return failed ? LS_FAIL(LS_ERR_IO, "cannot write JSON to standard output") : LS_OK;
+    return cli_print_json(root, JSON_INDENT(1));
 }
 
 /* ---- the command --------------------------------------------------------------------------------------------- */

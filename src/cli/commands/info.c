@@ -90,10 +90,7 @@ static ls_status print_json(ls_store *store, const ls_arrays *arrays) {
     for (size_t i = 0; i < arrays->count; i++) json_array_append_new(list, array_json(store, arrays->items[i]));
     json_t *root = json_pack("{s:s, s:I, s:o}", "file", ls_store_path(store), "bytes",
                              (json_int_t)ls_store_bytes(store), "arrays", list);
-    int failed = json_dumpf(root, stdout, JSON_INDENT(1));
-    printf("\n");
-    json_decref(root);
-    return failed ? LS_FAIL(LS_ERR_IO, "cannot write JSON to standard output") : LS_OK;
+    return cli_print_json(root, JSON_INDENT(1));
 }
 
 static ls_status print_config(const char *path) {

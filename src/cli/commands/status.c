@@ -60,10 +60,7 @@ static ls_status print_json(const char *folder, const cli_run_view *view) {
         json_object_set_new(root, "checkpoint", text(s->checkpoint));
         json_object_set_new(root, "updated", text(s->updated));
     }
-    int failed = json_dumpf(root, stdout, JSON_COMPACT);
-    printf("\n");
-    json_decref(root);
-    return failed ? LS_FAIL(LS_ERR_IO, "cannot write JSON to standard output") : LS_OK;
+    return cli_print_json(root, JSON_COMPACT);
 }
 
 static void print_age(const cli_run_view *view) {

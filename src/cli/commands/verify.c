@@ -1,4 +1,7 @@
+#include <inttypes.h>
 #include <stdio.h>
+
+#include <jansson.h>
 
 #include "cli/cli.h"
 #include "lockstep/store.h"
@@ -16,6 +19,15 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
+static ls_status print_json(const char *path, const ls_store_report *report, bool intact) {
+    char state[17];
+    snprintf(state, sizeof state, "%016" PRIx64, report->state);
+    json_t *root = json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:s}", "file", path, "intact", intact, "arrays",
+                             (json_int_t)report->arrays, "blocks", (json_int_t)report->blocks, "bytes",
+                             (json_int_t)report->bytes, "damaged", (json_int_t)report->damaged, "state", state);
+    return cli_print_json(root, JSON_COMPACT);
+}
+
 static ls_status run(cli *c, void *argument) {
     const settings *s = argument;
     ls_store_report report = {0};
@@ -23,10 +35,7 @@ static ls_status run(cli *c, void *argument) {
     char blocks[64] = "";
     if (report.blocks) snprintf(blocks, sizeof blocks, " (%zu blocks of rows)", report.blocks);
     if (c->json)
-        printf("{\"file\":\"%s\",\"intact\":%s,\"arrays\":%zu,\"blocks\":%zu,\"bytes\":%llu,\"damaged\":%zu,"
-               "\"state\":\"%016llx\"}\n",
-               s->path, status == LS_OK ? "true" : "false", report.arrays, report.blocks,
-               (unsigned long long)report.bytes, report.damaged, (unsigned long long)report.state);
+        status = ls_status_first(status, print_json(s->path, &report, status == LS_OK));
     else if (status == LS_OK)
         printf("%s: intact: %zu arrays%s, %llu bytes, state %016llx\n", s->path, report.arrays, blocks,
                (unsigned long long)report.bytes, (unsigned long long)report.state);
