@@ -89,8 +89,8 @@ ls_status cli_parse_command(const cli_command *command, int argc, char **argv, b
 /** A logger as the command line asks for it; `usual` is its threshold where neither -q nor -v is given. */
 ls_status cli_create_logger(const cli *cli, ls_log_level usual, bool speaks, ls_logger **out) LS_MUST_USE;
 
-/** Prints what --json asks for on a line of its own, with the flags of json_dumpf(); consumes `root`. */
 struct json_t;
+/** Prints what --json asks for on a line of its own, with the flags of json_dumpf(); consumes `root`. */
 ls_status cli_print_json(struct json_t *root, size_t flags) LS_MUST_USE;
 
 /** This rank as the launcher's environment tells it, before MPI starts; 0 without a launcher. */
