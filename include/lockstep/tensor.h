@@ -58,8 +58,8 @@ const char *ls_shape_text(ls_shape shape, char *out, size_t size);
 /**
  * The samples that a rank works on together: `count` micro-batches, rows row[m] .. row[m + 1] - 1 each, and how their
  * sums join. Row-wise work ignores the boundaries. What sums over samples sums within a micro-batch in sample order,
- * then over the micro-batches of a block in the fixed tree of DESIGN ("node(l, i) = node(l-1, 2i) + node(l-1, 2i+1),
- * absent nodes passed over"). A block is one maximal aligned subtree of the batch's tree; each leaves one gradient:
+ * then over the micro-batches of a block in the fixed tree (node(l, i) = node(l-1, 2i) + node(l-1, 2i+1),
+ * absent nodes passed over). A block is one maximal aligned subtree of the batch's tree; each leaves one gradient:
  *
  *     micro-batch   3  | 4  5 | 6        batch of 7, a rank with 3..6
  *     block         0  |   1     |       {3}, {4, 5, 6}: node(0, 3) and node(2, 1), whose right half is cut short

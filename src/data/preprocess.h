@@ -59,7 +59,7 @@ void ls__affine_set(ls_preprocess *p, size_t group, double shift, double factor)
 /** As ls_preprocess_type.ready of types with the statistics shift and factor: both are what their names say. */
 ls_status ls__affine_ready(ls_preprocess *p) LS_MUST_USE;
 
-/** Sums over samples by the leaves of DESIGN section 3. Collective; the same bits on any number of ranks. */
+/** Sums over samples, by leaves that do not depend on the ranks. Collective; the same bits on any number of ranks. */
 ls_status ls__moments_fit(const ls_dataset *train, size_t field, ls_comm *comm, ls_moments *out) LS_MUST_USE;
 void ls__moments_free(ls_moments *moments);
 /**

@@ -1,6 +1,6 @@
 /*
- * Every operator against numbers from elsewhere: computed in double by PyTorch 1.13, whose definitions agree with
- * MATHEMATICS where they are used here (hinge is its multi_margin_loss without the division by the number of classes).
+ * Every operator against numbers from elsewhere: computed in double by PyTorch 1.13, whose definitions agree with ours
+ * where they are used here (hinge is its multi_margin_loss without the division by the number of classes).
  */
 #include <math.h>
 #include <string.h>

@@ -98,7 +98,7 @@ static void functions_behind_others_are_right(void **state) {
     ls_team_destroy(team);
 }
 
-/* Definitions of MATHEMATICS, at points of every branch. */
+/* The definitions, at points of every branch. */
 static void activations_have_their_values(void **state) {
     (void)state;
     ls_team *team = NULL;
