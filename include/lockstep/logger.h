@@ -2,7 +2,7 @@
  * logger.h: what the program says while it works.
  *
  * A log is an object that is passed to whoever may speak; there is no global one. Lines of all levels go to the log
- * file (log.txt of a run) with time and rank; those at or above the threshold also go to the terminal:
+ * file (log.txt of a run) with the time; those at or above the threshold also go to the terminal:
  *
  *     lockstep: warning: digits.yaml:12:3: ...
  *
@@ -21,8 +21,8 @@ typedef enum ls_log_level { LS_LOG_DEBUG, LS_LOG_INFO, LS_LOG_WARNING, LS_LOG_ER
 typedef struct ls_logger ls_logger;
 
 typedef struct ls_logger_options {
-    FILE *terminal;         /* where lines go, usually stderr for warnings and errors */
-    FILE *output;           /* where plain information goes, usually stdout */
+    FILE *terminal;         /* where lines go, usually stderr for warnings and errors; NULL: nowhere */
+    FILE *output;           /* where plain information goes, usually stdout; NULL: nowhere */
     ls_log_level threshold; /* quieter lines stay off the terminal */
     bool speaks;            /* false: only errors are written (ranks other than 0) */
     bool color;

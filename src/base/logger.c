@@ -44,8 +44,11 @@ ls_status ls_logger_open_file(ls_logger *logger, const char *path) {
     FILE *file = fopen(path, "ae");
     if (!file) return LS_FAIL(LS_ERR_IO, "%s: cannot be opened for writing: %s", path, strerror(errno));
     setvbuf(file, NULL, _IOLBF, 0);
-    if (logger->file) fclose(logger->file);
+    pthread_mutex_lock(&logger->lock);
+    FILE *before = logger->file;
     logger->file = file;
+    pthread_mutex_unlock(&logger->lock);
+    if (before) fclose(before);
     return LS_OK;
 }
 
@@ -91,7 +94,7 @@ void ls_logger_say(ls_logger *logger, ls_log_level level, const char *format, ..
 void ls_logger_failure(ls_logger *logger, ls_status status) {
     if (!logger || status == LS_OK || ls_status_code(status) == LS_ERR_REPORTED) return;
     ls_logger_say(logger, LS_LOG_ERROR, "%s", ls_status_message(status));
-    if (logger->options.threshold <= LS_LOG_DEBUG) {
+    if (logger->options.terminal && logger->options.threshold <= LS_LOG_DEBUG) {
         fprintf(logger->options.terminal, "%s\n", ls_status_trail(status));
         fflush(logger->options.terminal);
     }

@@ -120,6 +120,17 @@ static void no_logger_is_quiet(void **state) {
     assert_false(ls_logger_speaks(NULL));
 }
 
+static void no_terminal_is_quiet(void **state) {
+    (void)state;
+    const ls_logger_options nowhere = {.threshold = LS_LOG_DEBUG, .speaks = true};
+    ls_logger *logger = NULL;
+    assert_works(ls_logger_create(&nowhere, &logger));
+    ls_status wrong = LS_FAIL(LS_ERR_CONFIG, "a.yaml:1:1: wrong");
+    ls_logger_failure(logger, wrong);
+    ls_status_free(wrong);
+    ls_logger_destroy(logger);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_streams, close_streams)
 
 int main(void) {
@@ -131,6 +142,7 @@ int main(void) {
         TEST(a_file_that_cannot_be_written_is_refused),
         TEST(a_failure_is_said_once_by_one),
         TEST(no_logger_is_quiet),
+        TEST(no_terminal_is_quiet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
