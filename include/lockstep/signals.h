@@ -3,12 +3,12 @@
  *
  * A handler only notes; the loop looks once a step, and all ranks act on it at the same step (the wish travels in the
  * step's message). What takes long besides steps looks as well: reading data and learning their preprocessing end with
- * LS_ERR_STOPPED, and an evaluation is put off to the next start. The one writable global of the library lives behind
+ * LS_ERR_STOPPED, and an evaluation is put off to the next start. The library's one global that changes lives behind
  * these functions.
  *
  *     USR1                       save and go on
- *     USR2, first TERM or INT    save and stop, exit 75
- *     second TERM or INT         stop now, without a save
+ *     USR2, TERM, INT            save and stop, exit 75
+ *     TERM or INT after these    stop now, without a save
  *
  * Under mpirun only USR1 and USR2 leave time for a save; lockstep-run turns the others into USR2.
  */

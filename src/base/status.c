@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A failure is one allocation: the text and the trail grow in place. */
+/* Its own texts; a trail that could not grow keeps what it had. */
 struct ls_failure {
     ls_code code;
     int exit;

@@ -29,7 +29,6 @@ ls_status cli_checkpoint_experiment(cli *c, const char *path, const cli_words *o
         status = ls_comm_broadcast_text(c->comm, 0, checkpoint ? ls_checkpoint_config(checkpoint) : NULL, &bytes);
     ls_checkpoint_close(checkpoint);
     LS_TRY(status);
-    /* Relative data paths are those of the run's configuration file; its folder travels as a key's comment cannot. */
     status = ls_config_parse(c->pool, path, bytes, strlen(bytes), overrides->items, overrides->count, out);
     free(bytes);
     return ls_comm_agree(c->comm, status);

@@ -1,5 +1,6 @@
 /*
- * internal.h: the model as its own files see it: model.c resolves names and builds, run.c runs, initialise.c draws.
+ * internal.h: the model as its own files see it: layers.c and losses.c resolve names and build, initialise.c draws,
+ * model.c is the rest of its life.
  */
 #ifndef LOCKSTEP_MODEL_INTERNAL_H
 #define LOCKSTEP_MODEL_INTERNAL_H

@@ -5,8 +5,8 @@
  *     settings      one value of every axis                 each is run with every seed and on every fold
  *     runs          a setting, a seed, a fold               one trainer each, in a folder of its own below the sweep's
  *
- * plan.c makes the runs, outcome.c finds out how one ended, ranking.c compares them. Everything but outcome.c is pure
- * and the same on all ranks.
+ * plan.c makes the runs, outcome.c finds out how one ended, ranking.c compares them and writes what came of it. What
+ * reads or writes files is rank 0's; the rest is the same on all ranks.
  */
 #ifndef LOCKSTEP_CLI_SWEEP_H
 #define LOCKSTEP_CLI_SWEEP_H
