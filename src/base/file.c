@@ -24,7 +24,8 @@ ls_status ls_new_file_finish(ls_new_file *file, ls_status status, bool durable) 
     whole = whole && (!durable || fsync(fileno(file->stream)) == 0);
     if (status == LS_OK && !whole)
         status = LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", file->path, strerror(errno));
-    fclose(file->stream);
+    if (fclose(file->stream) != 0 && status == LS_OK) /* some file systems tell only now that they are full */
+        status = LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", file->path, strerror(errno));
     if (status == LS_OK && rename(file->beside, file->path) != 0)
         status = LS_FAIL(LS_ERR_IO, "%s: cannot be replaced: %s", file->path, strerror(errno));
     if (status != LS_OK) unlink(file->beside);
