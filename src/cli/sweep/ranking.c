@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #include "cli/sweep/sweep.h"
-#include "lockstep/report.h"
+#include "lockstep/file.h"
 
 /* ---- order --------------------------------------------------------------------------------------------------- */
 
@@ -103,18 +103,6 @@ char *cli_sweep_json(const cli_grid *s) {
     return text;
 }
 
-static ls_status replace_file(const char *path, const char *text) {
-    char beside[4200];
-    snprintf(beside, sizeof beside, "%s.tmp", path);
-    FILE *file = fopen(beside, "wb");
-    if (!file) return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", beside, strerror(errno));
-    bool written = fprintf(file, "%s\n", text) > 0;
-    written = fclose(file) == 0 && written;
-    if (!written || rename(beside, path) != 0)
-        return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
-    return LS_OK;
-}
-
 static ls_status link_best(const cli_grid *s) {
     const cli_sweep_run *best = cli_sweep_best(s);
     char path[4096], beside[4200];
@@ -135,7 +123,12 @@ ls_status cli_sweep_write(const cli_grid *s) {
     snprintf(path, sizeof path, "%s/sweep.json", s->folder);
     char *text = cli_sweep_json(s);
     if (!text) return LS_FAIL(LS_ERR_MEMORY, "no memory for %s", path);
-    ls_status status = replace_file(path, text);
+    ls_new_file file;
+    ls_status status = ls_new_file_open(&file, path);
+    if (status == LS_OK) {
+        fprintf(file.stream, "%s\n", text);
+        status = ls_new_file_finish(&file, LS_OK, false);
+    }
     free(text);
     return status == LS_OK ? link_best(s) : status;
 }
