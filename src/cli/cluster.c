@@ -55,7 +55,7 @@ static ls_status compare(cli *c, const machine *all, bool blas) {
     return LS_OK;
 }
 
-static ls_status print_node(cli *c, const machine *all, size_t node, const ls_comm_speed *speed) {
+static void print_node(cli *c, const machine *all, size_t node, const ls_comm_speed *speed) {
     size_t first = ls_comm_node_first(c->comm, node), end = ls_comm_node_first(c->comm, node + 1);
     const machine *m = &all[first];
     char latency[32] = "", rate[32] = "", ahead[32] = "";
@@ -72,7 +72,6 @@ static ls_status print_node(cli *c, const machine *all, size_t node, const ls_co
     if (m->shared > 0 && m->shared < (uint64_t)64 << 20)
         ls_logger_say(c->logger, LS_LOG_WARNING, "%s has %.1f MB of shared memory; give its container --shm-size",
                       ls_comm_host(c->comm, first), (double)m->shared / 1e6);
-    return LS_OK;
 }
 
 /* Between nodes: the first rank of each, from rank 0. Within: the two first ranks of the first node. */
@@ -84,7 +83,7 @@ static ls_status print_table(cli *c, const machine *all) {
     for (size_t node = 0; node < ls_comm_nodes(c->comm); node++) {
         ls_comm_speed speed;
         LS_TRY(ls_comm_measure(c->comm, ls_comm_node_first(c->comm, node), &speed));
-        if (speaks) LS_TRY(print_node(c, all, node, &speed));
+        if (speaks) print_node(c, all, node, &speed);
     }
     if (ls_comm_node_first(c->comm, 1) < 2) return LS_OK;
     ls_comm_speed within;

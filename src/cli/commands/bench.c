@@ -66,11 +66,12 @@ static double copy_rate(char *to, const char *from) {
 
 static ls_status add_up(ls_comm *comm, double mine, double *total) {
     void *all = NULL;
-    LS_TRY(ls_comm_agree(comm, ls_block_create(ls_comm_size(comm), sizeof(double), "the rates of all ranks", &all)));
-    ls_status status = ls_comm_gather(comm, &mine, sizeof mine, all);
+    ls_status status = ls_block_create(ls_comm_size(comm), sizeof(double), "the rates of all ranks", &all);
+    status = ls_comm_agree(comm, status);
+    if (status == LS_OK) status = ls_comm_gather(comm, &mine, sizeof mine, all);
     const double *rates = all;
     *total = 0;
-    for (size_t i = 0; i < ls_comm_size(comm) && ls_comm_first(comm); i++) *total += rates[i];
+    for (size_t i = 0; status == LS_OK && ls_comm_first(comm) && i < ls_comm_size(comm); i++) *total += rates[i];
     ls_block_destroy(all);
     return status;
 }

@@ -153,7 +153,7 @@ static ls_status read_runs(cli *c, const settings *s, cli_curves *curves) {
     if (s->metrics) LS_TRY(split_names(c->pool, s->metrics, &names));
     for (size_t i = 0; i < s->runs.count; i++) {
         LS_TRY(cli_run_check(s->runs.items[i]));
-        LS_TRY(cli_curves_read(s->runs.items[i], s->runs.items[i], names, c->pool, curves));
+        LS_TRY(cli_curves_read(s->runs.items[i], names, c->pool, curves));
     }
     cli_curves_finish(curves);
     bool any = false;

@@ -89,10 +89,9 @@ static ls_status visit(void *context, const ls_event *event) {
     return LS_OK;
 }
 
-ls_status cli_curves_read(const char *folder, const char *run, const char *const *names, ls_pool *pool,
-                          cli_curves *curves) {
+ls_status cli_curves_read(const char *run, const char *const *names, ls_pool *pool, cli_curves *curves) {
     const char *path = NULL;
-    LS_TRY(cli_run_path(pool, folder, "metrics.jsonl", &path));
+    LS_TRY(cli_run_path(pool, run, "metrics.jsonl", &path));
     reading r = {.run = run, .names = names, .pool = pool, .curves = curves, .first = curves->count};
     LS_TRY(ls_journal_read(path, visit, &r));
     for (size_t i = r.first; i < curves->count; i++) curves->items[i].steps_per_epoch = r.steps_per_epoch;

@@ -29,11 +29,10 @@ typedef struct cli_curves {
 } cli_curves;
 
 /*
- * Adds the curves of the run in `folder`, named `run` in legends. `names` (NULL-terminated) says which numbers; NULL:
- * loss, and every metric that was evaluated. Texts live in `pool`.
+ * Adds the curves of the run in the folder `run`, which is its name in legends. `names` (NULL-terminated) says which
+ * numbers; NULL: loss, and every metric that was evaluated. Texts live in `pool`.
  */
-ls_status cli_curves_read(const char *folder, const char *run, const char *const *names, ls_pool *pool,
-                          cli_curves *curves) LS_MUST_USE;
+ls_status cli_curves_read(const char *run, const char *const *names, ls_pool *pool, cli_curves *curves) LS_MUST_USE;
 
 /*
  * When all runs are read: x becomes the epoch, curves of steps are smoothed, and of two that tell the same the coarser
