@@ -114,7 +114,7 @@ typedef struct ls_op_run {
     size_t stride;  /* between gradient blocks, in elements */
     void *cache;    /* from forward to backward of the same rows; this node's own */
     void *scratch;  /* shared by all nodes: worthless after return */
-    int activation; /* an ls_activation (tensor/kernels.h) that a product applies while it writes; 0: none */
+    int activation; /* the ls_activation (tensor/kernels.h) that this is, or that a product applies while it writes */
     double slope;   /* its parameter */
 } ls_op_run;
 
@@ -154,9 +154,9 @@ struct ls_op {
     ls_status (*forward)(const ls_op_run *run);
     /* Assigns every non-NULL input and parameter gradient. NULL: the operator has no derivative. */
     void (*backward)(const ls_op_run *run);
-    /* The ls_activation that this operator is, with its slope: a product before it may apply it. NULL or 0: none. */
-    int (*activation)(const void *options, double *slope);
-    bool fuses; /* a product that applies run->activation */
+    int activation; /* the ls_activation that it is, its slope being its number option; a product before it may apply
+                       it. 0: none */
+    bool fuses;     /* a product that applies run->activation */
     /* Mixes into `signature` on which side of its kinks every element lies. NULL: smooth. */
     void (*kinks)(const ls_op_run *run, uint64_t *signature);
     /* The instance number `number` of a series of random ones. */
@@ -282,7 +282,8 @@ void *ls_graph_gradient(const ls_graph *graph, size_t node);
 
 /**
  * Computes all values. `training` (under a plan for it) draws masks and takes statistics over micro-batches, and writes
- * the statistics' ranges of the gradient blocks. Fails on data out of range, and in finite mode on the first non-finite value.
+ * the statistics' ranges of the gradient blocks. Fails on data out of range, and in finite mode on the first non-finite
+ * value.
  */
 ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training) LS_MUST_USE;
 
@@ -353,9 +354,9 @@ typedef struct ls_gradient_report {
     size_t checked, skipped;  /* elements of parameters and wanted inputs; skipped: within 1e-4 of a kink */
     double worst;             /* the largest |a - n| / max(1, |a|, |n|) */
     double analytic, numeric; /* there */
-    const char *owner; /* a layer's or an input's name; borrowed from graph and params; NULL: nothing checked */
-    const char *part;  /* the layer's parameter, NULL for an input */
-    size_t element;    /* its index in file order, in an input row * size + element */
+    const char *owner;        /* a layer's or an input's name; borrowed from graph and params; NULL: nothing checked */
+    const char *part;         /* the layer's parameter, NULL for an input */
+    size_t element;           /* its index in file order, in an input row * size + element */
 } ls_gradient_report;
 
 #define LS_GRADIENT_TOLERANCE 1e-6

@@ -85,11 +85,11 @@ static inline LS_REAL(ls_gradient) LS_REAL(ls__gradient)(const ls_op_run *run, s
     return (LS_REAL(ls_gradient)){.base = exists ? run->param[param].gradient : NULL, .stride = run->stride};
 }
 
-/* Forward, backward and kinks of an operator that is an activation of the kernels (op->activation says which). */
+/* Forward and backward of an operator that is an activation of the kernels (op->activation says which). */
 ls_status LS_REAL(ls__activation_forward)(const ls_op_run *run) LS_MUST_USE;
 void LS_REAL(ls__activation_backward)(const ls_op_run *run);
-/* Mixes the sign of every element of an array of reals. */
-void LS_REAL(ls__mix_signs)(size_t count, const void *values, uint64_t *signature);
+/* Kinks of a function of single numbers that has its only one at 0. */
+void LS_REAL(ls__kink_at_0)(const ls_op_run *run, uint64_t *signature);
 /* Forward and backward of an elementwise function of the kernels. */
 ls_status LS_REAL(ls__function_forward)(const ls_op_run *run, ls_function f, double parameter) LS_MUST_USE;
 void LS_REAL(ls__function_backward)(const ls_op_run *run, ls_function f, double parameter);

@@ -118,9 +118,7 @@ static void fuse(ls_graph *graph) {
         ls__node *node = &graph->nodes[i];
         if (!node->op || !node->op->activation || node->view.inputs != 1) continue;
         ls__node *product = &graph->nodes[node->view.input[0]];
-        double slope = 0;
-        bool fits = product->op && product->op->fuses && product->consumers == 1 && !product->keep &&
-                    !product->wanted && node->op->activation(node->view.options, &slope) != 0;
+        bool fits = product->op && product->op->fuses && product->consumers == 1 && !product->keep && !product->wanted;
         if (!fits) continue;
         product->fused_into = i;
         node->view.fused = true;

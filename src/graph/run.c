@@ -57,10 +57,10 @@ ls_op_run ls__graph_run(const ls_graph *graph, const ls__node *node, const ls_mi
     run.stride = graph->stride;
     run.cache = node->cache;
     run.scratch = graph->scratch;
-    if (node->fused_into != LS_NO_NODE) {
-        const ls__node *activation = &graph->nodes[node->fused_into];
-        run.activation = activation->op->activation(activation->view.options, &run.slope);
-    }
+    const ls__node *activation = node->fused_into == LS_NO_NODE ? node : &graph->nodes[node->fused_into];
+    run.activation = activation->op->activation;
+    if (run.activation && activation->op->options_size)
+        run.slope = ((const ls_op_number_options *)activation->view.options)->value;
     return run;
 }
 

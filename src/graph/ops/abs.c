@@ -11,10 +11,6 @@ static void backward(const ls_op_run *run) {
     LS_REAL(ls__function_backward)(run, LS_FUNCTION_ABS, 0);
 }
 
-static void kinks(const ls_op_run *run, uint64_t *signature) {
-    LS_REAL(ls__mix_signs)(run->rows * run->size, run->input[0].value, signature);
-}
-
 const ls_op LS_REAL(ls_op_abs) = {
     .name = "abs",
     .doc = "|z|",
@@ -23,7 +19,7 @@ const ls_op LS_REAL(ls_op_abs) = {
     .infer = ls__infer_same,
     .forward = forward,
     .backward = backward,
-    .kinks = kinks,
+    .kinks = LS_REAL(ls__kink_at_0),
     .example = ls__example_any,
     .twin = LS_TWIN(ls_op_abs),
 };

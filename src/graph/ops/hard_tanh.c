@@ -3,11 +3,6 @@
  */
 #include "graph/ops.h"
 
-static int activation(const void *options, double *slope) {
-    (void)options, (void)slope;
-    return LS_ACTIVATION_HARD_TANH;
-}
-
 static void kinks(const ls_op_run *run, uint64_t *signature) {
     const real *z = run->input[0].value;
     for (size_t i = 0; i < run->rows * run->size; i++) ls__mix(signature, z[i] <= -1 ? 0u : z[i] < 1 ? 1u : 2u);
@@ -21,7 +16,7 @@ const ls_op LS_REAL(ls_op_hard_tanh) = {
     .infer = ls__infer_same,
     .forward = LS_REAL(ls__activation_forward),
     .backward = LS_REAL(ls__activation_backward),
-    .activation = activation,
+    .activation = LS_ACTIVATION_HARD_TANH,
     .kinks = kinks,
     .example = ls__example_any,
     .twin = LS_TWIN(ls_op_hard_tanh),

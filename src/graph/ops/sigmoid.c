@@ -3,11 +3,6 @@
  */
 #include "graph/ops.h"
 
-static int activation(const void *options, double *slope) {
-    (void)options, (void)slope;
-    return LS_ACTIVATION_SIGMOID;
-}
-
 const ls_op LS_REAL(ls_op_sigmoid) = {
     .name = "sigmoid",
     .doc = "1 / (1 + exp(-z))",
@@ -16,7 +11,7 @@ const ls_op LS_REAL(ls_op_sigmoid) = {
     .infer = ls__infer_same,
     .forward = LS_REAL(ls__activation_forward),
     .backward = LS_REAL(ls__activation_backward),
-    .activation = activation,
+    .activation = LS_ACTIVATION_SIGMOID,
     .example = ls__example_any,
     .twin = LS_TWIN(ls_op_sigmoid),
 };
