@@ -18,6 +18,15 @@ extern const ls_loss_type ls__loss_cross_entropy, ls__loss_binary_cross_entropy,
 extern const ls_init_type ls__init_xavier_uniform, ls__init_xavier_normal, ls__init_he_uniform, ls__init_he_normal,
     ls__init_normal, ls__init_uniform, ls__init_constant, ls__init_zeros, ls__init_from;
 
+/* The inside of the row for the one number of ls_op_number_options, by the name that it has in this layer or loss. */
+#define LS__OPTION_VALUE(word, preset, sentence)                                                                       \
+    .key = (word), .kind = LS_KIND_REAL, .offset = offsetof(ls_op_number_options, value), .fallback = (preset),        \
+    .main = true, .doc = (sentence)
+
+/* Pooling: the rows of ls_op_pool_options, and the layer of an operator that takes them. */
+extern const ls_option ls__pool_rows[];
+ls_status ls__pool_build(ls_layer_build *build, const ls_op *op) LS_MUST_USE;
+
 /* `init: {from: ..}`. */
 typedef struct ls__from_options {
     const char *file; /* FILE:/GROUP */

@@ -1,16 +1,7 @@
 #include "model/families.h"
 
 static const ls_option rows[] = {
-    {.key = "slope",
-     .kind = LS_KIND_REAL,
-     .offset = offsetof(ls_op_number_options, value),
-     .fallback = "0.01",
-     .low = 0,
-     .high = 1,
-     .open_low = true,
-     .open_high = true,
-     .main = true,
-     .doc = "slope for z < 0"},
+    {LS__OPTION_VALUE("slope", "0.01", "slope for z < 0"), .low = 0, .high = 1, .open_low = true, .open_high = true},
     LS_OPTION_END,
 };
 

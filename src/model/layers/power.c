@@ -1,12 +1,7 @@
 #include "model/families.h"
 
 static const ls_option rows[] = {
-    {.key = "exponent",
-     .kind = LS_KIND_REAL,
-     .offset = offsetof(ls_op_number_options, value),
-     .fallback = LS_REQUIRED,
-     .main = true,
-     .doc = "the power"},
+    {LS__OPTION_VALUE("exponent", LS_REQUIRED, "the power")},
     LS_OPTION_END,
 };
 

@@ -1,15 +1,7 @@
 #include "model/families.h"
 
 static const ls_option rows[] = {
-    {.key = "delta",
-     .kind = LS_KIND_REAL,
-     .offset = offsetof(ls_op_number_options, value),
-     .fallback = "1",
-     .low = 0,
-     .high = INFINITY,
-     .open_low = true,
-     .main = true,
-     .doc = "where it becomes linear"},
+    {LS__OPTION_VALUE("delta", "1", "where it becomes linear"), .low = 0, .high = INFINITY, .open_low = true},
     LS_OPTION_END,
 };
 

@@ -1,14 +1,7 @@
 #include "model/families.h"
 
 static const ls_option rows[] = {
-    {.key = "margin",
-     .kind = LS_KIND_REAL,
-     .offset = offsetof(ls_op_number_options, value),
-     .fallback = "1",
-     .low = 0,
-     .high = INFINITY,
-     .main = true,
-     .doc = "by how much the true input must win"},
+    {LS__OPTION_VALUE("margin", "1", "by how much the true input must win"), .low = 0, .high = INFINITY},
     LS_OPTION_END,
 };
 
