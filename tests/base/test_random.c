@@ -113,14 +113,14 @@ static void normals_are_finite_at_the_edges(void **state) {
     }
 }
 
-/* Walks the whole permutation; true where every image below `count` occurs exactly once. */
+/* Walks the whole permutation; true where every image below `count` occurs exactly once, and leads back. */
 static bool is_bijection(const ls_permutation *permutation, uint64_t count) {
     uint8_t *seen = calloc(count ? count : 1, 1);
     assert_non_null(seen);
     bool good = true;
     for (uint64_t i = 0; i < count && good; i++) {
         uint64_t image = ls_permutation_at(permutation, i);
-        good = image < count && !seen[image]++;
+        good = image < count && !seen[image]++ && ls_permutation_find(permutation, image) == i;
     }
     free(seen);
     return good;
@@ -141,12 +141,27 @@ static void permutations_are_bijections(void **state) {
     }
 }
 
+static void a_run_of_images_is_that_of_each(void **state) {
+    (void)state;
+    enum { COUNT = 1000 };
+    ls_permutation p = ls_permutation_make(4, LS_PURPOSE_SHUFFLE, 1, COUNT);
+    uint64_t images[COUNT];
+    for (size_t count = 0; count <= 40; count++) {
+        size_t first = 13 * count;
+        ls_permutation_run(&p, first, count, images);
+        for (size_t i = 0; i < count; i++) assert_true(images[i] == ls_permutation_at(&p, first + i));
+    }
+}
+
 static void huge_permutations_stay_below_their_count(void **state) {
     (void)state;
     static const uint64_t counts[] = {(UINT64_C(1) << 32) + 1, (UINT64_C(1) << 62) + 1, UINT64_MAX};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         ls_permutation p = ls_permutation_make(5, LS_PURPOSE_SHUFFLE, 0, counts[i]);
-        for (uint64_t k = 0; k < 100; k++) assert_true(ls_permutation_at(&p, k * (counts[i] / 100)) < counts[i]);
+        for (uint64_t k = 0; k < 100; k++) {
+            uint64_t index = k * (counts[i] / 100), image = ls_permutation_at(&p, index);
+            assert_true(image < counts[i] && ls_permutation_find(&p, image) == index);
+        }
     }
 }
 
@@ -193,6 +208,7 @@ int main(void) {
         cmocka_unit_test(normals_have_the_moments_of_the_normal),
         cmocka_unit_test(normals_are_finite_at_the_edges),
         cmocka_unit_test(permutations_are_bijections),
+        cmocka_unit_test(a_run_of_images_is_that_of_each),
         cmocka_unit_test(huge_permutations_stay_below_their_count),
         cmocka_unit_test(permutations_differ_by_seed_purpose_and_epoch),
         cmocka_unit_test(permutations_favour_no_place),
