@@ -110,7 +110,7 @@ ls_status ls_config_parse(ls_pool *pool, const char *file, const char *bytes, si
         return ls_document_fail(root->place, LS_ERR_CONFIG, "the configuration is no map of KEY: VALUE lines");
     for (size_t i = 0; i < count; i++) LS_TRY(apply_override(pool, root, overrides[i]));
     LS_TRY(resolve_document(pool, file, root));
-    LS_TRY(ls_options_bind(ls_experiment_rows, NULL, root, pool, out));
+    LS_TRY(ls_options_bind(ls_experiment_rows, "the configuration", root, pool, out));
     LS_TRY(find_import(pool, bytes, length, &out->data.import));
     LS_TRY(ls_experiment_check(out));
 

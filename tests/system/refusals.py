@@ -96,6 +96,7 @@ def check_refusal(result, expected):
     claim(len(result.errors) == 1, f"{len(result.errors)} errors are reported", result)
     for part in expected.says:
         claim(part in result.err, f"the message lacks: {part}", result)
+    claim("(null)" not in result.err, "the message names what nobody named", result)
     return "\n".join(line for line in result.err.splitlines() if line.strip())
 
 
