@@ -88,16 +88,18 @@ static error_t share_input(int key, char *argument, struct argp_state *state) {
 static ls_status word_refusal(const cli_command *command, const struct argp_option *options, const char *word) {
     const char *names[64] = {0};
     size_t count = 0;
+    bool known = false;
     const struct argp_option *const tables[] = {options, common_options};
     for (size_t t = 0; t < 2; t++)
-        for (const struct argp_option *o = tables[t]; o && (o->name || o->doc) && count < 63; o++)
+        for (const struct argp_option *o = tables[t]; o && (o->name || o->doc) && count < 63; o++) {
             if (o->name) names[count++] = o->name;
+            known = known || (word[0] == '-' && word[1] && o->key == word[1] && !word[2]); /* "-o" */
+        }
     char bare[64]; /* "--output=x" without dashes and value */
     const char *start = word + strspn(word, "-");
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(start, "="), start);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], bare) == 0)
-            return LS_FAIL(LS_ERR_USAGE, "%s needs a value; see \"lockstep %s --help\"", word, command->name);
+    for (size_t i = 0; i < count; i++) known = known || strcmp(names[i], bare) == 0;
+    if (known) return LS_FAIL(LS_ERR_USAGE, "%s needs a value; see \"lockstep %s --help\"", word, command->name);
     const char *near = ls_nearest(bare, names);
     if (near)
         return LS_FAIL(LS_ERR_USAGE, "unknown option %s; did you mean --%s? See \"lockstep %s --help\"", word, near,

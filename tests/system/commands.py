@@ -157,6 +157,7 @@ def words_that_nobody_knows_are_refused():
                         (["average", "a", "-o", "b"], "two checkpoints or more"), (["average", "a", "b"], "where to"),
                         (["export"], "which format"), (["export", "onx"], 'did you mean "onnx"'),
                         (["export", "onnx"], "which checkpoint"), (["export", "onnx", "a"], "where to"),
+                        (["export", "onnx", "a", "-o"], "-o needs a value"),
                         (["plot"], "which run"), (["plot", "r", "-o", "a.pdf"], "ends with .svg or .png"),
                         (["status"], "which run"), (["stop"], "which run"), (["sweep"], "which configuration"),
                         (["sweep", "a.yaml"], "nothing to vary"), (["sweep", "a.yaml", "--seeds=0"], "from 1"),
