@@ -52,6 +52,7 @@ void ls_pool_destroy(ls_pool *pool) {
 
 ls_status ls_pool_take(ls_pool *pool, size_t bytes, void **out) {
     *out = NULL;
+    if (bytes > SIZE_MAX / 2) return LS_FAIL(LS_ERR_MEMORY, "no memory for %zu bytes", bytes);
     size_t need = ls_round_up(bytes ? bytes : 1, sizeof(max_align_t));
     if (!pool->newest || pool->newest->size - pool->newest->used < need) {
         size_t size = need > CHUNK_BYTES ? need : CHUNK_BYTES;

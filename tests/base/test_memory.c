@@ -24,6 +24,11 @@ static void sizes_that_overflow_are_refused(void **state) {
     assert_refuses(ls_block_create(SIZE_MAX / 2, 8, "the weights", &block), LS_ERR_MEMORY, "no memory for the weights");
     assert_null(block);
     assert_refuses(ls_block_create(SIZE_MAX - 8, 1, "the weights", &block), LS_ERR_MEMORY, "the weights");
+    ls_pool *pool = NULL;
+    assert_works(ls_pool_create(&pool));
+    assert_refuses(ls_pool_take(pool, SIZE_MAX - 8, &block), LS_ERR_MEMORY, "no memory for 18446744073709551607 bytes");
+    assert_null(block);
+    ls_pool_destroy(pool);
 }
 
 static void a_pool_hands_out_apart_and_zeroed(void **state) {
