@@ -15,7 +15,7 @@
 
 /** What every command may use. */
 typedef struct cli {
-    ls_comm *comm;     /* started for parallel commands, a communicator of one for the others */
+    ls_comm *comm;     /* of all ranks for parallel commands, NULL for the others */
     ls_logger *logger; /* speaks on the first rank */
     ls_pool *pool;     /* lives as long as the command */
     bool quiet, verbose, json;
