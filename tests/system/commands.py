@@ -237,6 +237,8 @@ def tables_are_imported():
     with h5py.File("table.h5") as file:
         check(file["train/x"].shape == (20, 2) and list(file["train/y"][:4]) in ([0, 1, 0, 1], [1, 0, 1, 0]),
               "the imported table is another one")
+    lockstep("import", "-o", "text", "csv", "table.csv", "--target=kind")
+    check(os.path.exists("text"), "an output that is called like a format is taken for one")
     with open("table.csv", "a") as file:
         file.write("1,two,odd\n")
     lockstep("import", "csv", "table.csv", "--target=kind", "-o", "bad.h5", code=DATA, says=["table.csv:22", "two"])

@@ -22,7 +22,12 @@ static void rows_of(const ls_type *format, const ls_option *rows[3]) {
 
 static ls_status make_options(cli *c, int argc, char **argv, const struct argp_option **out) {
     const ls_type *format = NULL;
-    for (int i = 1; i < argc && !format; i++) format = ls_family_find(&ls_format_family, argv[i]);
+    for (int i = 1; i < argc && !format; i++) {
+        if (strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0)
+            i++; /* a file may be called like a format */
+        else
+            format = ls_family_find(&ls_format_family, argv[i]);
+    }
     void *memory = NULL;
     LS_TRY(ls_pool_take(c->pool, (MOST_OPTIONS + 2) * sizeof(struct argp_option), &memory));
     struct argp_option *table = memory;
