@@ -306,9 +306,9 @@ ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) LS_MUST_
 ls_status ls_loader_check(const ls_loader_plan *plan) LS_MUST_USE;
 /**
  * Reads every row of the plan's fields that are streamed, and refuses what ls_loader_fill() would meet: rows that
- * differ from their checksum, a number that is not finite, an integer that is no index; the first is named. Fields in
- * memory were looked at when they were opened. `bytes` (or NULL) receives how many all ranks have read. Collective:
- * each rank reads its share.
+ * differ from their checksum, a number that is not finite (also as a float, where it is not preprocessed), an integer
+ * that is no index; the first is named. Fields in memory were looked at when they were opened. `bytes` (or NULL)
+ * receives how many all ranks have read. Collective: each rank reads its share.
  */
 ls_status ls_loader_inspect(const ls_loader_plan *plan, uint64_t *bytes) LS_MUST_USE;
 void ls_loader_destroy(ls_loader *loader); /* collective */

@@ -92,6 +92,20 @@ ls_status ls__row_fail(const ls_storage *storage, const ls_column *column, size_
     return part_fail(part, column->dataset, "%s: %s", place, words);
 }
 
+/* As a double, since one of 64 bits may be beyond int64. */
+ls_status ls__index_fail(const ls_storage *storage, const ls_column *column, size_t row, const void *number,
+                         size_t entries) {
+    double value = 0;
+    ls_dtype_convert(column->dtype, number, LS_DTYPE_F64, &value, 1, NULL);
+    return ls__row_fail(storage, column, row, "is %.0f; allowed: 0 .. %zu", value,
+                        entries ? entries - 1 : (size_t)INT32_MAX);
+}
+
+ls_status ls__large_fail(const ls_storage *storage, const ls_column *column, size_t row) {
+    return ls__row_fail(storage, column, row,
+                        "holds a number that is too large for float32, in which it is trained on");
+}
+
 /* ---- columns: one dataset over all parts ---------------------------------------------------------------------------
  */
 

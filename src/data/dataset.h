@@ -92,6 +92,13 @@ bool ls__rows_fit_floats(const ls_column *column, const void *rows, size_t count
 ls_status ls__row_fail(const ls_storage *storage, const ls_column *column, size_t row, const char *format, ...)
     LS_PRINTF(4, 5) LS_MUST_USE;
 
+/** The same of a number of that row that is no index below `entries` (0: any). */
+ls_status ls__index_fail(const ls_storage *storage, const ls_column *column, size_t row, const void *number,
+                         size_t entries) LS_MUST_USE;
+
+/** The same of a row with a number that is finite, but not as a float. */
+ls_status ls__large_fail(const ls_storage *storage, const ls_column *column, size_t row) LS_MUST_USE;
+
 /** Files and groups that texts mean: "FILE:/GROUP", globs in FILE sorted bytewise, relative to `folder`. */
 typedef struct ls_location {
     const char *file, *group;

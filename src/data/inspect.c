@@ -16,15 +16,18 @@ static ls_status look_at(const inspection *in, const ls_loader_field *f, const l
                          size_t count) {
     const ls_storage *s = in->plan->dataset->storage;
     size_t size = ls_shape_size(column->shape), misfit = 0;
-    if (f->buffer == LS_BUFFER_FLOAT && ls__rows_finite(column, in->rows, count)) return LS_OK;
+    bool sizes = f->buffer == LS_BUFFER_FLOAT && ls__packs_as_stored(f->preprocess);
+    if (f->buffer == LS_BUFFER_FLOAT && ls__rows_finite(column, in->rows, count) &&
+        (!sizes || ls__rows_fit_floats(column, in->rows, count)))
+        return LS_OK;
     for (size_t i = 0; i < count; i++) {
         const unsigned char *row = in->rows + i * column->row_bytes;
         if (f->buffer == LS_BUFFER_FLOAT && !ls__rows_finite(column, row, 1))
             return ls__row_fail(s, column, first + i, "holds a number that is not finite (NaN or infinity)");
+        if (sizes && !ls__rows_fit_floats(column, row, 1)) return ls__large_fail(s, column, first + i);
         if (f->buffer == LS_BUFFER_INDEX &&
             !ls__pack_indices(column->dtype, size, row, f->entries, in->indices, &misfit))
-            return ls__row_fail(s, column, first + i, "holds a number that is no index; allowed: 0 .. %zu",
-                                f->entries ? f->entries - 1 : (size_t)INT32_MAX);
+            return ls__index_fail(s, column, first + i, row + misfit * ls_dtype_size(column->dtype), f->entries);
     }
     return LS_OK;
 }

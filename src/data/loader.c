@@ -93,27 +93,16 @@ static void pack_floats(const ls_loader *l, const ls_loader_field *f, const ls_c
     if (field->role == LS_FIELD_WEIGHT) *out = (float)((double)*out * l->weight_scale);
 }
 
-static ls_status too_large(const ls_dataset *set, const ls_column *column, uint64_t sample) {
-    return ls__row_fail(set->storage, column, ls__dataset_row(set, sample),
-                        "holds a number that is too large for float32, in which it is trained on");
-}
-
 /* What lies in memory was looked at when it was loaded, but numbers of 64 bits may be more than a float can hold. */
 static ls_status check_floats(const ls_loader *l, const ls_loader_field *f, const ls_column *column, uint64_t sample,
                               const void *row, const float *packed) {
     const ls_field *field = &l->set->field[f->field];
     if (field->integral || (column->rows && column->dtype != LS_DTYPE_F64)) return LS_OK;
     if (ls__finite(LS_DTYPE_F32, ls_shape_size(field->shape), packed)) return LS_OK;
-    if (ls__rows_finite(column, row, 1)) return too_large(l->set, column, sample);
+    if (ls__rows_finite(column, row, 1))
+        return ls__large_fail(l->set->storage, column, ls__dataset_row(l->set, sample));
     return ls__row_fail(l->set->storage, column, ls__dataset_row(l->set, sample),
                         "holds a number that is not finite (NaN or infinity)");
-}
-
-static ls_status index_fail(const ls_dataset *set, const ls_column *column, uint64_t sample, size_t entries) {
-    size_t row = ls__dataset_row(set, sample);
-    if (entries)
-        return ls__row_fail(set->storage, column, row, "holds no index below %zu, which is all the model has", entries);
-    return ls__row_fail(set->storage, column, row, "holds a number that is no index");
 }
 
 static ls_status pack_row(const ls_loader *l, size_t at, const run *r, size_t i, const buffers *b, void *scratch) {
@@ -129,7 +118,8 @@ static ls_status pack_row(const ls_loader *l, size_t at, const run *r, size_t i,
         return check_floats(l, f, column, b->sample[i], row, (float *)(void *)out);
     }
     if (!ls__pack_indices(column->dtype, size, row, f->entries, (int32_t *)(void *)out, &misfit))
-        return index_fail(l->set, column, b->sample[i], f->entries);
+        return ls__index_fail(l->set->storage, column, ls__dataset_row(l->set, b->sample[i]),
+                              (const char *)row + misfit * ls_dtype_size(column->dtype), f->entries);
     return LS_OK;
 }
 
@@ -228,10 +218,8 @@ static ls_status check_indices(const ls_dataset *set, const ls_loader_field *f) 
             bool whole = ls_dtype_convert(column->dtype, row + k * ls_dtype_size(column->dtype), LS_DTYPE_I64, &value,
                                           1, &(size_t){0});
             if (whole && value >= 0 && value <= most) continue;
-            double shown = 0; /* one of 64 bits may be beyond int64 */
-            ls_dtype_convert(column->dtype, row + k * ls_dtype_size(column->dtype), LS_DTYPE_F64, &shown, 1, NULL);
-            return ls__row_fail(set->storage, column, ls__dataset_row(set, i), "is %.0f; allowed: 0 .. %lld", shown,
-                                (long long)most);
+            return ls__index_fail(set->storage, column, ls__dataset_row(set, i), row + k * ls_dtype_size(column->dtype),
+                                  f->entries);
         }
     }
     return LS_OK;
@@ -240,11 +228,10 @@ static ls_status check_indices(const ls_dataset *set, const ls_loader_field *f) 
 /* What preprocessing makes of a large number is seen when it is packed. */
 static ls_status check_sizes(const ls_dataset *set, const ls_loader_field *f) {
     const ls_column *column = ls__dataset_column(set, f->field);
-    bool as_it_is = !f->preprocess || ls_preprocess_is_identity(f->preprocess) || transforms_batch(f);
-    if (!column->rows || !column->beyond_float || !as_it_is) return LS_OK;
+    if (!column->rows || !column->beyond_float || !ls__packs_as_stored(f->preprocess)) return LS_OK;
     for (size_t i = 0; i < set->samples; i++)
         if (!ls__rows_fit_floats(column, column->rows + ls__dataset_row(set, i) * column->row_bytes, 1))
-            return too_large(set, column, i);
+            return ls__large_fail(set->storage, column, ls__dataset_row(set, i));
     return LS_OK;
 }
 

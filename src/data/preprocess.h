@@ -54,6 +54,11 @@ struct ls_preprocess {
     bool learnt;
 };
 
+/** True where packing makes floats of numbers as they stand: preprocessing is none, or follows for whole batches. */
+static inline bool ls__packs_as_stored(const ls_preprocess *p) {
+    return !p || ls_preprocess_is_identity(p) || p->type->apply;
+}
+
 /** The tables of an affine type for element i, which belongs to group i / group_size. */
 void ls__affine_set(ls_preprocess *p, size_t group, double shift, double factor);
 /** As ls_preprocess_type.ready of types with the statistics shift and factor: both are what their names say. */

@@ -28,6 +28,9 @@ def make_data(program):
     x = x.copy()
     x[2345, 7] = np.nan
     write_group(path, "broken", x=x, y=y)
+    x = x.astype(np.float64)
+    x[2345, 7] = -1e200
+    write_group(path, "large", x=x, y=y)
     tokens = np.random.default_rng(1).integers(0, 50, (3000, 40)).astype(np.int32)
     write_group(path, "tokens", x=tokens, y=y)
     tokens = tokens.copy()
@@ -35,6 +38,7 @@ def make_data(program):
     write_group(path, "wrong", x=tokens, y=y)
     program.write("config.yaml", CONFIG)
     program.write("broken.yaml", CONFIG.replace("/train", "/broken"))
+    program.write("large.yaml", CONFIG.replace("/train", "/large"))
     program.write("tokens.yaml", TOKENS)
     program.write("wrong.yaml", TOKENS.replace("/tokens", "/wrong"))
 
@@ -45,7 +49,8 @@ def full(program):
             found = program.run("check", "--full", config, ranks=ranks).out
             claim("all data were read (480.0 kB of them streamed)" in found, "check --full did not read all", found)
         for config, place, words in (("broken.yaml", "data.h5:/broken/x: sample 2345", "not finite"),
-                                     ("wrong.yaml", "data.h5:/wrong/x: sample 1234", "allowed: 0 .. 49")):
+                                     ("large.yaml", "data.h5:/large/x: sample 2345", "too large for float32"),
+                                     ("wrong.yaml", "data.h5:/wrong/x: sample 1234", "is 50; allowed: 0 .. 49")):
             program.run("check", config, ranks=ranks)
             result = program.run("check", "--full", config, ranks=ranks, code=2)
             claim(len(result.errors) == 1 and place in result.errors[0] and words in result.errors[0],
