@@ -225,6 +225,7 @@ static _Noreturn void give_up(const ls__wait *wait, double now) {
     ls_comm *comm = wait->comm;
     ls_text list = {0}, text = {0};
     size_t missing = 0;
+    atomic_store(&comm->lines->abort, 1);
     for (size_t r = 0; r < comm->size; r++) {
         view v;
         if (!is_missing(comm, r, &v)) continue;
@@ -281,6 +282,17 @@ static void begin_looking(ls__wait *wait, double now) {
     }
 }
 
+/*
+ * How long after the deadline a rank speaks. Rank 0 speaks; where it is silent itself rank 1 does, then anyone. Where
+ * rank 0 waits too, or has spoken on this host, its word takes 2 s to end ranks elsewhere.
+ */
+static double patience(const ls_comm *comm) {
+    view v;
+    if (comm->rank == 0) return 0;
+    if (comm->rank > 1) return 6;
+    return atomic_load(&comm->lines->abort) == 0 && is_missing(comm, 0, &v) ? 2 : 4;
+}
+
 /* Now and then: the clock, the neighbours, the alarm channel. Does not return where the deadline has passed. */
 static void look(ls__wait *wait) {
     ls_comm *comm = wait->comm;
@@ -305,9 +317,7 @@ static void look(ls__wait *wait) {
     }
     double end = wait->sign + deadline;
     if (wait->complaint > 0 && wait->complaint + deadline / 2 < end) end = wait->complaint + deadline / 2;
-    /* Rank 0 speaks; where it is silent itself rank 1 does, then anyone. Its word takes 2 s to end ranks elsewhere. */
-    double grace = comm->rank == 0 ? 0 : comm->rank == 1 ? 4 : 6;
-    if (now > end + grace) give_up(wait, now);
+    if (now > end && now > end + patience(comm)) give_up(wait, now);
 }
 
 void ls__wait_pause(ls__wait *wait) {

@@ -217,6 +217,10 @@ static void another_rank_speaks_where_rank_0_is_silent(void **state) {
     assert_exits(&o, 1);
     assert_says(&o, "lockstep: error: rank 1 on ");
     assert_says(&o, "lockstep:   rank 0 on ");
+    /* It does not wait for a word of rank 0: the job ends within the deadline plus 5 s, of which mpirun takes two. */
+    const char *waited = strstr(o.words, " waited ");
+    assert_non_null(waited);
+    assert_true(strtod(waited + strlen(" waited "), NULL) < 0.6 + 4);
 }
 
 static void a_rank_that_was_stopped_while_it_waited_is_named(void **state) {
