@@ -8,7 +8,7 @@
  *
  *     USR1                       save and go on
  *     USR2, TERM, INT            save and stop, exit 75
- *     TERM or INT after these    stop now, without a save
+ *     TERM or INT after these    stop now, without a save; at least 0.2 s after, for nearer ones are one request
  *
  * Under mpirun only USR1 and USR2 leave time for a save; lockstep-run turns the others into USR2.
  */
