@@ -269,6 +269,27 @@ case_death_while_stopping() {
   said "while stopping"
 }
 
+# `lockstep stop` holds also for a job that dies before it looks; a file of an earlier stop is the next start's to remove.
+case_stop_file() {
+  begin stop-file <<'END'
+    case $start in 2) rm "$FAKE/run/stop" ;; 3) touch "$FAKE/run/stop" ;; esac
+    status "$start"
+    exit 1
+END
+  touch "$FAKE/run/stop"
+  start
+  ends_with 75
+  started 3
+  said "while stopping"
+
+  begin stop-file-in-backoff <<<'status 1; exit 1'
+  start --backoff 60
+  eventually grep -q "in 60 s" "$FAKE/said"
+  touch "$FAKE/run/stop"
+  ends_with 75
+  started 1
+}
+
 # ---- nothing is left ----
 
 case_supervisor_killed() {
