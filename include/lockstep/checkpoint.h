@@ -184,6 +184,7 @@ typedef struct ls_saver_outcome {
     bool finished;     /* false: nothing to say yet, and nothing below is set */
     ls_status status;  /* LS_OK, or why no checkpoint was made: yours to log and free. The run goes on, unless: */
     bool superseded;   /* a later start has taken over this run: end it */
+    ls_status untidy;  /* the checkpoint is made, but a link to it is not, or an older one stays: yours, likewise */
     uint64_t step;
     uint64_t state;    /* checksum of the state */
     uint64_t bytes;

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "checkpoint/saver.h"
 
@@ -53,11 +53,14 @@ static ls_status lay_out(const ls_saver *saver, ls__job *job) {
     return ls_store_seal(job->writer);
 }
 
-/* A folder that has vanished is told as a failed save, and is there again for the next one. */
+/* A folder that has vanished, with the run's or without, is told as a failed save, and is there for the next one. */
 void ls__job_lay_out(const ls_saver *saver, ls__job *job) {
     job->outcome.status = lay_out(saver, job);
-    if (job->outcome.status != LS_OK && mkdir(saver->folder, 0777) == 0)
+    if (job->outcome.status == LS_OK || access(saver->folder, F_OK) == 0) return;
+    ls_status made = ls__folder_prepare(saver->folder, 0);
+    if (made == LS_OK)
         job->outcome.status = ls_status_prefix(job->outcome.status, "%s had vanished, and is made anew", saver->folder);
+    ls_status_free(made);
 }
 
 void ls__job_destroy(ls__job *job) {

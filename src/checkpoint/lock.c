@@ -13,18 +13,18 @@
 /* A status.json this young, in seconds, means that the run lives: it is renewed about every 2 s. */
 enum { YOUNG = 10 };
 
-struct ls_run_lock {
-    char *path;
-    int fd; /* holds the lock; closing it, or the end of the process, gives it back */
-    uint64_t generation;
-};
-
 /* What a lock file says. generation 0: nothing yet; pid 0: the last one has left. */
 typedef struct holder {
     uint64_t generation;
     long pid;
     char host[65], job[129];
 } holder;
+
+struct ls_run_lock {
+    char *path;
+    int fd;     /* holds the lock; closing it, or the end of the process, gives it back */
+    holder own; /* as signed, but for the job */
+};
 
 static ls_status read_holder(const char *path, int fd, holder *out) {
     char text[512];
@@ -64,15 +64,14 @@ static ls_status take(const char *folder, ls_run_lock *lock) {
     if (!locked && (errno == EAGAIN || errno == EACCES)) return in_use(lock->path, &before);
     if (!locked && before.pid != 0 && is_alive(folder, lock->fd)) return in_use(lock->path, &before);
     LS_TRY(read_holder(lock->path, lock->fd, &before));
-    lock->generation = before.generation + 1;
+    lock->own.generation = before.generation + 1;
     return LS_OK;
 }
 
 static ls_status sign(const ls_run_lock *lock, pid_t pid, const char *job) {
-    char text[512], host[65] = "";
-    gethostname(host, sizeof host - 1);
-    int length = snprintf(text, sizeof text, "%" PRIu64 " %s %ld %.128s\n", lock->generation,
-                          host[0] ? host : "unknown", (long)pid, job);
+    char text[512];
+    int length = snprintf(text, sizeof text, "%" PRIu64 " %s %ld %.128s\n", lock->own.generation, lock->own.host,
+                          (long)pid, job);
     if (pwrite(lock->fd, text, (size_t)length, 0) != length || ftruncate(lock->fd, length) != 0 || fsync(lock->fd) != 0)
         return LS_FAIL(LS_ERR_IO, "%s: cannot write: %s", lock->path, strerror(errno));
     return LS_OK;
@@ -86,6 +85,9 @@ static ls_status acquire(const char *folder, const char *job, ls_run_lock *lock)
     lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (lock->fd < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot open: %s", lock->path, strerror(errno));
     LS_TRY(take(folder, lock));
+    lock->own.pid = getpid();
+    gethostname(lock->own.host, sizeof lock->own.host - 1);
+    if (!lock->own.host[0]) snprintf(lock->own.host, sizeof lock->own.host, "unknown");
     return sign(lock, getpid(), job);
 }
 
@@ -103,10 +105,13 @@ ls_status ls_run_lock_create(const char *folder, const char *job, ls_run_lock **
 }
 
 uint64_t ls_run_lock_generation(const ls_run_lock *lock) {
-    return lock->generation;
+    return lock->own.generation;
 }
 
-/* By path, not by the open file: a later start may have replaced it. A file that is gone was taken over by nobody. */
+/*
+ * By path, not by the open file: a later start may have replaced it; in a folder that was removed meanwhile generations
+ * begin anew. A file that is gone was taken over by nobody.
+ */
 ls_status ls_run_lock_check(const ls_run_lock *lock) {
     int fd = open(lock->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) return LS_OK;
@@ -115,7 +120,8 @@ ls_status ls_run_lock_check(const ls_run_lock *lock) {
     ls_status status = read_holder(lock->path, fd, &now);
     close(fd);
     LS_TRY(status);
-    if (now.generation <= lock->generation) return LS_OK;
+    bool same = now.pid == lock->own.pid && strcmp(now.host, lock->own.host) == 0;
+    if (now.generation == 0 || (now.generation <= lock->own.generation && same)) return LS_OK;
     return LS_FAIL(LS_ERR_RUNTIME, "%s: process %ld on %s has taken over this run: nothing more is written here",
                    lock->path, now.pid, now.host);
 }
@@ -129,7 +135,7 @@ static void sign_off(const ls_run_lock *lock) {
 
 void ls_run_lock_destroy(ls_run_lock *lock) {
     if (!lock) return;
-    if (lock->generation > 0) sign_off(lock);
+    if (lock->own.generation > 0) sign_off(lock);
     if (lock->fd >= 0) close(lock->fd);
     free(lock->path);
     free(lock);

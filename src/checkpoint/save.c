@@ -151,7 +151,7 @@ ls_status ls_saver_create(const ls_saver_options *options, ls_saver **out) {
 void ls_saver_destroy(ls_saver *saver) {
     if (!saver) return;
     if (saver->job && saver->job->has_thread) pthread_join(saver->job->thread, NULL);
-    if (saver->job) ls_status_free(saver->job->outcome.status);
+    if (saver->job) ls_status_free(ls_status_first(saver->job->outcome.status, saver->job->outcome.untidy));
     ls__job_destroy(saver->job);
     ls_collect_destroy(saver->collect);
     ls_comm_memory_destroy(saver->memory);

@@ -81,6 +81,13 @@ static ls_status permit(void *argument) {
     return status;
 }
 
+/* The checkpoint is there, whatever becomes of links and older files. What best.h5 should name is not deleted. */
+static ls_status tidy(const ls_saver *saver, const ls__job *job) {
+    ls_status status = ls__folder_link(saver->folder, "latest.h5", job->step, saver->tag);
+    if (job->best) LS_TRY(ls_status_first(status, ls__folder_link(saver->folder, "best.h5", job->step, saver->tag)));
+    return ls_status_first(status, ls__folder_retain(saver->folder, job->step, saver->keep));
+}
+
 static ls_status write_checkpoint(const ls_saver *saver, ls__job *job) {
     permission asked = {saver->lock, &job->outcome.superseded};
     LS_TRY(write_params(saver, job));
@@ -90,9 +97,8 @@ static ls_status write_checkpoint(const ls_saver *saver, ls__job *job) {
     job->outcome.bytes = ls_store_writer_bytes(job->writer);
     job->outcome.seconds = ls_clock_now() - job->began;
     job->progress++;
-    LS_TRY(ls__folder_link(saver->folder, "latest.h5", job->step, saver->tag));
-    if (job->best) LS_TRY(ls__folder_link(saver->folder, "best.h5", job->step, saver->tag));
-    return ls__folder_retain(saver->folder, job->step, saver->keep);
+    job->outcome.untidy = tidy(saver, job);
+    return LS_OK;
 }
 
 static void *run(void *argument) {

@@ -21,6 +21,7 @@ typedef struct cli {
     bool quiet, verbose, json;
     const char *color;    /* auto, always, never */
     const char *progress; /* auto, bar, line, none */
+    double began;         /* ls_clock_now() at the program's start */
 } cli;
 
 typedef struct cli_command {

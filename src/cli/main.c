@@ -1,12 +1,14 @@
 /*
  * The program: finds the command, parses its arguments, joins the ranks, runs it, and leaves with its exit code.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "lockstep/clock.h"
 
 enum { NAME_WIDTH = 10 };
 
@@ -84,10 +86,12 @@ static int leave(cli *c, ls_status status, bool speaks) {
 }
 
 int main(int argc, char **argv) {
+    /* A file that may not grow (ulimit -f) is like a full disk: the write fails. */
+    signal(SIGXFSZ, SIG_IGN);
     /* In a plain pipe output would be held back until the end. */
     setvbuf(stdout, NULL, _IOLBF, 0);
     bool speaks = cli_rank_in_environment() == 0;
-    cli c = {.color = "auto", .progress = "auto"};
+    cli c = {.color = "auto", .progress = "auto", .began = ls_clock_now()};
     if (argc < 2) return leave(&c, LS_FAIL(LS_ERR_USAGE, "which command? See lockstep --help"), speaks);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         if (speaks) print_help();

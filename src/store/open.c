@@ -45,10 +45,11 @@ static const char *guess(int fd, uint64_t bytes) {
 
 ls_status ls__file_open(const char *path, int *fd, uint64_t *bytes) {
     struct stat info;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of a pipe: it is not waited for */
     if (*fd < 0) return LS_FAIL(LS_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
     if (fstat(*fd, &info) != 0) return LS_FAIL(LS_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
     if (S_ISDIR(info.st_mode)) return LS_FAIL(LS_ERR_DATA, "%s: is a folder, not an HDF5 file", path);
+    if (!S_ISREG(info.st_mode)) return LS_FAIL(LS_ERR_DATA, "%s: is no file, but a pipe or a device", path);
     *bytes = (uint64_t)info.st_size;
     if (!has_signature(*fd, *bytes)) return LS_FAIL(LS_ERR_DATA, "%s: not an HDF5 file: %s", path, guess(*fd, *bytes));
     return LS_OK;

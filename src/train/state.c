@@ -267,6 +267,11 @@ static void take_outcome(ls_trainer *t, ls_saver_outcome *outcome) {
     if (outcome->superseded) t->superseded = true;
     ls_status_free(t->last_save);
     t->last_save = outcome->status;
+    if (outcome->untidy != LS_OK && !t->untidy)
+        ls_logger_say(t->logger, LS_LOG_WARNING, "the checkpoint of step %" PRIu64 " is made, but %s", outcome->step,
+                      ls_status_message(outcome->untidy));
+    if (outcome->untidy != LS_OK) t->untidy = true;
+    ls_status_free(outcome->untidy);
     if (outcome->status == LS_OK) {
         if (t->failed_saves)
             ls_logger_say(t->logger, LS_LOG_INFO, "checkpoints are made again, after %" PRIu64 " that failed",

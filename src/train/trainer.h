@@ -232,6 +232,7 @@ struct ls_trainer {
     bool superseded;     /* rank 0: a later start has taken over the run directory */
     double save_seconds; /* of the slowest save so far */
     uint64_t failed_saves; /* rank 0: since one was made */
+    bool untidy;         /* rank 0: it was said that a checkpoint is made, but a link or an older file is not right */
     ls_status last_save; /* rank 0: why the newest save was not made */
     bool lines_wait;     /* rank 0: it was said that lines of metrics.jsonl or the ledger cannot be written */
     void *hook_state[16];

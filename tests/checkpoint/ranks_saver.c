@@ -401,6 +401,25 @@ static void a_save_that_fails_does_not_end_the_run(void **state) {
     ls_params_destroy(params);
 }
 
+/* An older file that cannot be deleted, here a folder of its name, makes no save a failed one. */
+static void what_cannot_be_tidied_fails_no_save(void **state) {
+    (void)state;
+    ls_params *params = make_params(10);
+    ls_reducer *reducer = make_reducer(params, SLOTS);
+    ls_saver *saver = make_saver(reducer, params, 1, NULL);
+    set_moment(reducer, params, 1);
+    if (first_rank()) assert_int_equal(mkdir(checkpoint_path(1), 0777), 0);
+    ls_saver_outcome outcome = save(saver, 2, false);
+    if (first_rank()) {
+        assert_works(outcome.status);
+        assert_refuses(outcome.untidy, LS_ERR_IO, "cannot delete it: Is a directory");
+        assert_works(ls_store_verify(checkpoint_path(2), NULL));
+    }
+    ls_saver_destroy(saver);
+    ls_reducer_destroy(reducer);
+    ls_params_destroy(params);
+}
+
 static void a_writer_that_was_superseded_writes_nothing(void **state) {
     (void)state;
     ls_params *params = make_params(10);
@@ -633,6 +652,7 @@ int main(void) {
         WITH_FOLDER(training_goes_on_while_a_save_is_under_way),
         WITH_FOLDER(links_and_retention_follow_the_saves),
         WITH_FOLDER(a_save_that_fails_does_not_end_the_run),
+        WITH_FOLDER(what_cannot_be_tidied_fails_no_save),
         WITH_FOLDER(a_writer_that_was_superseded_writes_nothing),
         WITH_FOLDER(a_checkpoint_of_another_model_is_refused),
         WITH_FOLDER(nodes_whose_weights_differ_are_found),

@@ -163,6 +163,11 @@ static void a_stale_holder_learns_who_took_over(void **state) {
     assert_refuses(ls_run_lock_check(lock), LS_ERR_RUNTIME, "process 1234 on node17 has taken over");
     unlink(support_path(folder, "run.lock"));
     assert_works(ls_run_lock_check(lock));
+    /* Whoever starts in a folder that was removed and made anew begins with generation 1, as this holder did. */
+    write_text(support_path(folder, "run.lock"), "");
+    assert_works(ls_run_lock_check(lock));
+    write_text(support_path(folder, "run.lock"), "1 node17 1234 job\n");
+    assert_refuses(ls_run_lock_check(lock), LS_ERR_RUNTIME, "process 1234 on node17 has taken over");
     ls_run_lock_destroy(lock);
     write_text(support_path(folder, "run.lock"), "gibberish");
     assert_refuses(ls_run_lock_create(folder, "", &lock), LS_ERR_IO, "makes no sense");

@@ -182,6 +182,11 @@ def exchanged(program):
     def old_as_new(path):
         shutil.copy(path.replace(NEWEST, BEFORE), path)
     continues(program, "an older one under the newest name", old_as_new, "not that of its name")
+
+    def pipe(path):
+        os.remove(path)
+        os.mkfifo(path)
+    continues(program, "a pipe under the newest name", pipe, "is no file")
     say("files exchanged or copied to another step's name: found out")
 
 

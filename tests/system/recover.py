@@ -212,18 +212,32 @@ def skipped(program):
 # ---- saves that fail
 
 def vanished(program):
-    """The folder of the checkpoints goes away under a run: said once, made anew."""
-    process = endless(program, "vanished")
-    latest, log = program.inside(checkpoint("vanished")), program.inside("vanished/log.txt")
-    wait_for(lambda: os.path.lexists(latest), "a first checkpoint", process)
-    os.rename(os.path.dirname(latest), program.inside("vanished/away"))
-    wait_for(lambda: os.path.lexists(latest), "a checkpoint after that", process)
-    end(program, process, 75)
-    lines = [line for line in read(log).splitlines() if "was not made" in line]
-    claim(1 <= len(lines) <= 2 and "vanished" in lines[-1], "it is not said once", lines)  # twice where one was under way
-    claim("the next try is at step" in lines[0], "it is not said when the next try is", lines)
-    program.run("verify", checkpoint("vanished"))
-    say("a folder of checkpoints that vanishes: one warning, made anew")
+    """The folder of the checkpoints, or of the run, goes away under a run: said once, made anew."""
+    for name, part, log in (("vanished", "checkpoints", "vanished/log.txt"), ("gone", "", "away/log.txt")):
+        process = endless(program, name)
+        latest = program.inside(checkpoint(name))
+        wait_for(lambda: os.path.lexists(latest), "a first checkpoint", process)
+        os.rename(program.inside(name, part), program.inside("away"))
+        wait_for(lambda: os.path.lexists(latest), "a checkpoint after that", process)
+        end(program, process, 75)
+        lines = [line for line in read(program.inside(log)).splitlines() if "was not made" in line]
+        # Twice where one was under way.
+        claim(1 <= len(lines) <= 2 and "vanished" in lines[-1], "it is not said once", lines)
+        claim("the next try is at step" in lines[0], "it is not said when the next try is", lines)
+        program.run("verify", checkpoint(name))
+        program.remove("away")
+    say("a folder of checkpoints, or of a run, that vanishes: one warning, made anew")
+
+
+def limited(program):
+    """A file that may not grow so far is no reason to be killed by the system."""
+    words = program.words(["train", "config.yaml", "--progress=none", "--set=run.dir=limited"])
+    result = program.finish(program.start_words("prlimit", "--fsize=12288", *words))
+    claim(result.code == 74, "the exit code is not 74", result)
+    claim("the last checkpoint was not made" in result.err and "File too large" in result.err, "it is not said why", result)
+    program.train("config.yaml", "limited")
+    program.same_run("alone", "limited")
+    say("a limit on the size of files: saves fail with a warning, and the run goes on")
 
 
 def harmed(harm, folder, holds):
@@ -340,4 +354,4 @@ def prepare(program):
 
 
 main(prepare, ledger_across_restarts, verify_resume, verify_resume_finds, verify_resume_early, asked_at_the_end,
-     bad_batches, skipped, vanished, saves_fail, lines_wait)
+     bad_batches, skipped, vanished, limited, saves_fail, lines_wait)
