@@ -161,7 +161,7 @@ typedef struct ls_run_request {
     const char *resume_file; /* of LS_RESUME_FILE */
     /* Which keys forbid that `newer` continues the run of `older`, as lines (ls_config_compare); NULL: any may. */
     ls_status (*compare)(const char *older, const char *newer, ls_text *lines);
-    double max_seconds; /* save and stop in time for this (--max-time); 0: none */
+    double max_seconds; /* from the call on: save and stop in time for this (--max-time); 0: none */
     ls_display_mode display;
     bool quiet; /* the end report goes to its files only */
 } ls_run_request;

@@ -3,10 +3,14 @@
  * ranks and travel as flags in the step's message, so that all ranks act at the same step.
  */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lockstep/signals.h"
 #include "train/trainer.h"
+
+/* What the last report and the launcher take besides a save: mpirun looks a second after ranks that end with 75. */
+static const double leaving_seconds = 1.5;
 
 static bool stop_file_exists(const ls_trainer *t) {
     char path[4096];
@@ -31,9 +35,9 @@ uint64_t ls__requests(ls_trainer *t) {
         if (stop_file_exists(t)) flags |= LS_FLAG_STOP_FILE;
     }
     const ls_duration *time = &t->experiment->stop.time;
-    if (time->unit != LS_UNIT_NONE && t->state.train_seconds + (now - t->started) >= time->value)
+    if (time->unit != LS_UNIT_NONE && t->state.train_seconds + (now - t->started) + ls__save_seconds(t) >= time->value)
         flags |= LS_FLAG_TIME_OVER;
-    if (t->max_seconds > 0 && now - t->started + ls__save_seconds(t) >= t->max_seconds) flags |= LS_FLAG_STOP;
+    if (t->over_at > 0 && now + ls__save_seconds(t) + leaving_seconds >= t->over_at) flags |= LS_FLAG_STOP;
     return flags;
 }
 
@@ -57,5 +61,9 @@ void ls__obey(ls_trainer *t, uint64_t flags) {
     }
     if (flags & LS_FLAG_STOP) ls__trainer_stop(t, true, "a signal, or the time allowed");
     if (flags & LS_FLAG_STOP_FILE) ls__trainer_stop(t, true, "the file \"stop\" in the run directory");
-    if (flags & LS_FLAG_TIME_OVER) ls__trainer_stop(t, false, "stop.time");
+    if (flags & LS_FLAG_TIME_OVER) ls__trainer_stop(t, false, LS_STOP_TIME);
+}
+
+bool ls__stopped_by_time(const ls_trainer *t) {
+    return t->stopping && strcmp(t->stop_reason, LS_STOP_TIME) == 0;
 }

@@ -95,7 +95,6 @@ static ls_status start(ls_trainer *t, const ls_run_request *request) {
     LS_TRY(ls_comm_agree(t->comm, write_configuration(t)));
     t->display = request->display;
     t->quiet = request->quiet;
-    t->max_seconds = request->max_seconds;
     LS_TRY(ls_comm_agree(t->comm, ls__hooks_start(t)));
     uint32_t epoch = (uint32_t)ls__epoch(t);
     LS_TRY(ls_loader_seek(t->feed, epoch, t->state.step % t->steps_per_epoch * t->plan.batch));
@@ -187,6 +186,7 @@ static ls_status finish(ls_trainer *t) {
 ls_status ls_trainer_run(ls_trainer *t, const ls_run_request *request, ls_outcome *out) {
     *out = (ls_outcome){0};
     t->started = t->mark = ls_clock_now();
+    if (request->max_seconds > 0) t->over_at = t->started + request->max_seconds;
     LS_TRY(start(t, request));
     say_start(t);
     t->started = t->mark = ls_clock_now();

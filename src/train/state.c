@@ -75,9 +75,10 @@ static ls_status add_inputs(const ls_trainer *t, ls_items *items) {
 static ls_status add_provenance(const ls_trainer *t, ls_items *items) {
     LS_TRY(ls_items_add_text(items, "/provenance/math", ls_math_description(t->math)));
     LS_TRY(ls_items_add_count(items, "/provenance/data_digest", ls_dataset_digest(t->data.train)));
-    LS_TRY(
-        ls_items_add_real(items, "/provenance/train_seconds", t->state.train_seconds + (ls_clock_now() - t->started)));
-    return LS_OK;
+    double seconds = t->state.train_seconds + (ls_clock_now() - t->started);
+    /* What stop.time left for this save is used up as well: started again, the run is over. */
+    if (ls__stopped_by_time(t) && seconds < t->experiment->stop.time.value) seconds = t->experiment->stop.time.value;
+    return ls_items_add_real(items, "/provenance/train_seconds", seconds);
 }
 
 static ls_status fill_items(ls_trainer *t, ls_items *items) {
@@ -171,6 +172,8 @@ static ls_status get_end(ls_trainer *t, const ls_items *items) {
                  (strncmp(reason, "plateau", 7) == 0 && stop->plateau.metric) ||
                  (strncmp(reason, "early", 5) == 0 && stop->early.metric) ||
                  (strncmp(reason, "gradient_norm", 13) == 0 && stop->gradient_norm > 0) ||
+                 (strcmp(reason, LS_STOP_TIME) == 0 && stop->time.unit != LS_UNIT_NONE &&
+                  t->state.train_seconds >= stop->time.value) ||
                  (t->last_step && t->state.step >= t->last_step);
     if (holds && !t->owes_end_of_epoch) {
         t->was_over = true;
@@ -317,7 +320,7 @@ ls_status ls__trainer_save(ls_trainer *t, bool best) {
 }
 
 double ls__save_seconds(const ls_trainer *t) {
-    return 2 * t->save_seconds + 1;
+    return 2 * t->save_seconds;
 }
 
 /* ---- resume ------------------------------------------------------------------------------------------------------ */

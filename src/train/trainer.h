@@ -156,6 +156,8 @@ typedef struct ls_wave_plan {
 
 /* ---- the trainer ------------------------------------------------------------------------------------------------- */
 
+#define LS_STOP_TIME "stop.time" /* the reason of a stop by it */
+
 /* What travels as flags in the step's message. */
 enum {
     LS_FLAG_SAVE = 1,       /* somebody was asked to save */
@@ -244,8 +246,8 @@ struct ls_trainer {
     uint64_t last_step; /* where stop.steps and stop.epochs end the run */
     ls_stop_metric stop_metric;
 
-    double max_seconds; /* --max-time; 0: none */
-    uint64_t flags;     /* of the last step's message */
+    double over_at; /* ls_clock_now() at which --max-time is over; 0: never */
+    uint64_t flags; /* of the last step's message */
     ls_display_mode display;
     bool quiet;          /* no end report on the terminal */
     uint64_t generation; /* of run.lock */
@@ -341,6 +343,7 @@ ls_status ls__compute_in_waves(ls_trainer *t) LS_MUST_USE;
 /* requests.c: what this rank was asked from outside, and what all do about the flags of all. */
 uint64_t ls__requests(ls_trainer *t);
 void ls__obey(ls_trainer *t, uint64_t flags);
+bool ls__stopped_by_time(const ls_trainer *t);
 /* Ends the loop after this step; the first reason counts. */
 void ls__trainer_stop(ls_trainer *t, bool resumable, const char *reason);
 
@@ -396,7 +399,7 @@ ls_status ls__summarise(ls_trainer *t) LS_MUST_USE;
 
 /* state.c: saving and going on. */
 const char *ls__best_metric(const ls_trainer *t);
-double ls__save_seconds(const ls_trainer *t); /* what a last save may take, from those so far */
+double ls__save_seconds(const ls_trainer *t); /* what a last save may take: twice the slowest so far */
 ls_status ls__transforms_restore(ls_transforms *transforms, const ls_items *items) LS_MUST_USE;
 /* Takes the run's lock and the memory of saves. Collective. */
 ls_status ls__saver_open(ls_trainer *t) LS_MUST_USE;

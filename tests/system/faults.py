@@ -39,14 +39,14 @@ def prepare(program):
     program.environment["ASAN_OPTIONS"] = program.environment.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
 
 
-def disturbed(program, name, kind, call, folder):
+def disturbed(program, name, kind, call, folder, *settings):
     """A run whose call number `call` on files below `folder` meets its fate. Gives the result and the number of calls."""
     counts = program.inside("count")
     added = {"LD_PRELOAD": program.inside("faults.so"), "FAULTS_FOLDER": folder, "FAULTS_KIND": kind,
              "FAULTS_CALL": str(call), "FAULTS_COUNT": counts}
     program.environment.update(added)
     try:
-        result = program.train("config.yaml", name, code=None)
+        result = program.train("config.yaml", name, *settings, code=None)
     finally:
         for key in added:
             program.environment.pop(key)
@@ -121,4 +121,11 @@ def failing_anywhere(program):
     tell("a call on any file of the run fails", *each_call(program, "fail", (0, 74), "/"))
 
 
-main(prepare, killed, failing, full, failing_anywhere)
+def slow(program):
+    """stop.time leaves time for the last save: as much again as the slowest took, twice."""
+    result, _ = disturbed(program, "slow", "slow", 10, "slow/checkpoints/", "stop.time=4s")
+    claim(result.code == 0 and "done at step 3 (stop.time)" in result.out, "the run does not end in time", result)
+    say("a save that takes 2 s: stop.time ends the run 4 s earlier")
+
+
+main(prepare, killed, failing, full, failing_anywhere, slow)

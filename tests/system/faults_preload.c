@@ -3,7 +3,7 @@
  * Built and driven by faults.py, through the environment:
  *
  *     FAULTS_FOLDER   text that the path of a file has in it
- *     FAULTS_KIND     count, fail (EIO, once), full (ENOSPC from there on), kill (SIGKILL before the call)
+ *     FAULTS_KIND     count, fail (EIO, once), full (ENOSPC from there on), kill (SIGKILL before the call), slow (2 s)
  *     FAULTS_CALL     which call, from 0
  *     FAULTS_COUNT    file that receives the number of calls at exit
  */
@@ -54,6 +54,7 @@ static bool fails(bool writes) {
     long call = atomic_fetch_add(&calls, 1), chosen = victim ? strtol(victim, NULL, 10) : -1;
     if (!kind || chosen < 0) return false;
     if (strcmp(kind, "kill") == 0 && call == chosen) kill(getpid(), SIGKILL);
+    if (strcmp(kind, "slow") == 0 && call == chosen) sleep(2);
     if (strcmp(kind, "fail") == 0 && call == chosen)
         errno = EIO;
     else if (strcmp(kind, "full") == 0 && call >= chosen && writes)

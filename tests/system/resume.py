@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import time
 
 import h5py
 
@@ -204,6 +205,31 @@ def max_time(program):
     say(f"--max-time ended the run with 75 at step {stopped}; continued, it is the undisturbed one")
 
 
+def start_counts(program):
+    """The start is a part of --max-time: here the configuration is slow to come."""
+    os.mkfifo(program.inside("slow.yaml"))
+    process = program.start("train", "slow.yaml", "--progress=none", "--set=run.dir=slow", "--max-time=4s")
+    with open(program.inside("slow.yaml"), "w") as file:  # once the program reads
+        time.sleep(4)
+        file.write(CONFIG)
+    result = program.finish(process)
+    claim(result.code == 75, "--max-time does not end the run with 75", result)
+    claim(int(arrays(program.inside(checkpoint("slow")))["state/step"]) == 1, "the run does not stop at once", result)
+    say("--max-time counts from the program's start")
+
+
+def stop_time(program):
+    """A run that stop.time ended is over; with more time it goes on."""
+    far = ("stop.epochs=1000000", "stop.plateau.patience=1000000000")
+    for limit in ("1s", "2s"):
+        program.train("config.yaml", "by_time", *far, f"stop.time={limit}", ranks=2)
+        stopped, before = program.events("by_time")[-1]["step"], contents(program.inside("by_time"))
+        program.train("config.yaml", "by_time", *far, f"stop.time={limit}", ranks=3)
+        claim_untouched(before, contents(program.inside("by_time")), "starting a run again that stop.time ended")
+    claim_steps(program.events("by_time"), stopped)
+    say("stop.time: a run that it ended is over, and goes on when it gets more")
+
+
 def undisturbed(program):
     os.symlink(os.path.join(program.source, "configs"), program.inside("configs"))
     program.write("config.yaml", CONFIG)
@@ -211,4 +237,5 @@ def undisturbed(program):
     claim_steps(program.events("alone"), LAST)
 
 
-main(undisturbed, in_mid_epoch, finished, another_experiment, free_keys, damaged, links, from_file, max_time)
+main(undisturbed, in_mid_epoch, finished, another_experiment, free_keys, damaged, links, from_file, max_time,
+     start_counts, stop_time)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/experiment.h"
+#include "lockstep/clock.h"
 #include "lockstep/signals.h"
 
 enum { KEY_SET = 's', KEY_RESUME = 'r', KEY_MAX_TIME = 0x500, KEY_VERIFY_RESUME };
@@ -48,10 +49,16 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
+/* Of --max-time the start, such as the loading of data, is a part. */
+static double time_left(const cli *c, const settings *s) {
+    double left = s->max_time.value - (ls_clock_now() - c->began);
+    return s->max_time.value <= 0 ? 0 : left > 0 ? left : 1e-9;
+}
+
 static ls_run_request request_of(const cli *c, const settings *s) {
     ls_run_request request = {.resume = LS_RESUME_AUTO,
                               .compare = ls_config_compare,
-                              .max_seconds = s->max_time.value,
+                              .max_seconds = time_left(c, s),
                               .display = cli_display_mode(c),
                               .quiet = c->quiet};
     if (!s->resume || strcmp(s->resume, "auto") == 0) return request;
