@@ -28,7 +28,7 @@
 ls_status ls_config_parse(ls_pool *pool, const char *file, const char *bytes, size_t length,
                           const char *const *overrides, size_t count, ls_experiment *out) LS_MUST_USE;
 
-/** Reads a whole text file into `out`. Local. */
+/** Reads a whole text file into `out`; refuses one that holds a zero byte, where a text ends. Local. */
 ls_status ls_config_read_file(const char *path, ls_text *out) LS_MUST_USE;
 
 /**

@@ -10,6 +10,18 @@
 /* Keys that name files: another path may hold the same data, which digests tell, not names. */
 static const char *const path_keys[] = {"data.train", "data.valid", "data.test", NULL};
 
+/* A zero byte would end the text for whoever hears of it from rank 0. */
+static ls_status need_no_zero(const char *path, const ls_text *text) {
+    const char *zero = text->length ? memchr(text->bytes, '\0', text->length) : NULL;
+    if (!zero) return LS_OK;
+    ls_place place = {.file = path, .line = 1, .column = 1};
+    for (const char *c = text->bytes; c < zero; c++) {
+        place.line += *c == '\n';
+        place.column = *c == '\n' ? 1 : place.column + 1;
+    }
+    return ls_document_fail(place, LS_ERR_CONFIG, "byte 0x00 is a control character; is this a configuration?");
+}
+
 ls_status ls_config_read_file(const char *path, ls_text *out) {
     FILE *file = fopen(path, "rb");
     if (!file) return LS_FAIL(LS_ERR_CONFIG, "%s: cannot be opened: %s", path, strerror(errno));
@@ -20,7 +32,7 @@ ls_status ls_config_read_file(const char *path, ls_text *out) {
         status = ls_text_add_bytes(out, bytes, count);
     if (status == LS_OK && ferror(file)) status = LS_FAIL(LS_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
     fclose(file);
-    return status;
+    return status == LS_OK ? need_no_zero(path, out) : status;
 }
 
 static ls_status folder_of(ls_pool *pool, const char *file, const char **out) {
