@@ -46,17 +46,39 @@ static ls_status add_matches(locations *l, const char *pattern, const char *grou
     return status;
 }
 
+static ls_status in_folder(ls_pool *pool, const char *folder, const char *file, const char **out) {
+    *out = file;
+    return folder && file[0] != '/' ? ls_pool_format(pool, out, "%s/%s", folder, file) : LS_OK;
+}
+
+/* A folder's name in front of a pattern means itself, whatever stands in it. */
+static ls_status quote(ls_pool *pool, const char *folder, const char **out) {
+    void *room = NULL;
+    *out = NULL;
+    if (!folder) return LS_OK;
+    LS_TRY(ls_pool_take(pool, 2 * strlen(folder) + 1, &room));
+    char *next = room;
+    for (*out = room; *folder; folder++) {
+        if (strchr("*?[\\", *folder)) *next++ = '\\';
+        *next++ = *folder;
+    }
+    return LS_OK;
+}
+
 ls_status ls__locations(const ls_texts *paths, ls_place place, const char *folder, ls_pool *pool, ls_location **out,
                         size_t *count) {
     locations l = {.pool = pool};
     for (size_t i = 0; i < paths->count; i++) {
-        const char *file = NULL, *group = NULL;
+        const char *file = NULL, *group = NULL, *path = NULL, *quoted = NULL;
         LS_TRY(ls_store_split(pool, paths->items[i], &file, &group));
-        if (folder && file[0] != '/') LS_TRY(ls_pool_format(pool, &file, "%s/%s", folder, file));
-        if (strpbrk(file, "*?[") && access(file, F_OK) != 0) /* a file's own name may look like a pattern */
-            LS_TRY(add_matches(&l, file, group, place));
-        else
-            LS_TRY(add(&l, file, group));
+        LS_TRY(in_folder(pool, folder, file, &path));
+        if (!strpbrk(file, "*?[") || access(path, F_OK) == 0) { /* a file's own name may look like a pattern */
+            LS_TRY(add(&l, path, group));
+            continue;
+        }
+        LS_TRY(quote(pool, folder, &quoted));
+        LS_TRY(in_folder(pool, quoted, file, &path));
+        LS_TRY(add_matches(&l, path, group, place));
     }
     if (l.count == 0) return ls_document_fail(place, LS_ERR_CONFIG, "no data are named");
     *out = l.items;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "check_rows.h"
 #include "choose.h"
@@ -124,6 +125,20 @@ static void what_does_not_fit_is_named(void **state) {
     check_refused("infinite.h5:/train", LS_ERR_DATA,
                   "infinite.h5:/train/y: sample 5: holds a number that is not finite");
     check_refused("scalar.h5:/train", LS_ERR_DATA, "is one number; the first axis must be samples");
+}
+
+static void a_folder_is_no_pattern(void **state) {
+    (void)state;
+    ls_data data;
+    const char *inside = support_path(folder, "run[1]*"), *patterns[] = {"a.h5:/train", "[a]?h5:/train"};
+    assert_int_equal(mkdir(inside, 0777), 0);
+    write_good("run[1]*/a.h5");
+    for (size_t i = 0; i < 2; i++) {
+        ls_data_options options = support_data_options(pool, "train", patterns[i], NULL);
+        assert_works(ls_data_open(&options, inside, 1, NULL, comm, NULL, &data));
+        assert_int_equal(ls_dataset_samples(data.train), 6);
+        ls_data_close(&data);
+    }
 }
 
 static void sets_that_are_evaluated_must_look_like_the_training_set(void **state) {
@@ -748,6 +763,7 @@ int main(void) {
         TEST(a_fraction_is_one_number_between_0_and_1),
         TEST(a_name_that_looks_like_a_pattern_is_a_name),
         TEST(what_does_not_fit_is_named),
+        TEST(a_folder_is_no_pattern),
         TEST(sets_that_are_evaluated_must_look_like_the_training_set),
         TEST(fields_are_described),
         TEST(all_stored_types_are_packed),
