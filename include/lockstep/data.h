@@ -376,8 +376,8 @@ extern const ls_option ls_repack_rows[];
 
 /**
  * Writes a data set anew: contiguous, native, uncompressed, what is read fastest, and with checksums of blocks as after
- * an import. Every array of the file; LS_ERR_DATA where one has several names, or a link leads to it. LS_ERR_IO where
- * rows differ from a checksum they had. Local.
+ * an import. Every array of the file but empty lists of texts; LS_ERR_DATA where one has several names, or a link leads
+ * to it. LS_ERR_IO where rows differ from a checksum they had. Local.
  */
 ls_status ls_repack(const ls_repack_options *options, const char *input, const char *output,
                     ls_logger *log) LS_MUST_USE;

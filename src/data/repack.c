@@ -32,18 +32,22 @@ static size_t group_length(const ls_array *array) {
     return (size_t)(strrchr(array->path, '/') - array->path);
 }
 
-/* Rows are samples where an array is as long as its group's x, or, without an x, as the longest array there. */
+/*
+ * Rows are samples where an array is as long as its group's x, or, without an x, as the longest array of numbers there.
+ * The words of classes never are.
+ */
 static bool holds_samples(const repack *r, const ls_array *array) {
     size_t group = group_length(array), samples = 0;
     for (size_t i = 0; i < r->arrays.count; i++) {
         const ls_array *other = r->arrays.items[i];
-        if (other->rank == 0 || group_length(other) != group || strncmp(other->path, array->path, group) != 0) continue;
+        if (group_length(other) != group || strncmp(other->path, array->path, group) != 0) continue;
+        if (other->rank == 0 || other->dtype == LS_DTYPE_TEXT) continue;
         if (other->rows > samples) samples = other->rows;
         if (strcmp(other->path + group, "/x") != 0) continue;
         samples = other->rows;
         break;
     }
-    return array->rank > 0 && array->rows == samples;
+    return array->rank > 0 && array->rows == samples && strcmp(array->path, "/classes") != 0;
 }
 
 /* The row of the input that comes to `row` of the output: one permutation serves all arrays of a group. */
@@ -55,7 +59,7 @@ static size_t source_row(const repack *r, const ls_array *array, bool shuffled, 
 /* Length of the longest text of an array. */
 static ls_status longest_text(ls_store *store, const ls_array *array, size_t *out) {
     *out = array->item_bytes;
-    for (size_t i = 0; array->item_bytes == 0 && i < (array->rank ? array->rows : 1); i++) {
+    for (size_t i = 0; array->item_bytes == 0 && i < array->rows; i++) {
         ls_text text = {0};
         ls_status status = ls_store_read_text(store, array, i, &text);
         if (text.length > *out) *out = text.length;
@@ -70,10 +74,12 @@ static ls_status add_array(repack *r, size_t i) {
     const ls_array *array = r->arrays.items[i];
     r->index[i] = SIZE_MAX;
     if (is_checksum(array)) return LS_OK;
-    if (array->refusal) return LS_FAIL(LS_ERR_DATA, "%s: %s", array->path, array->refusal);
+    if (array->refusal) return LS_FAIL(LS_ERR_DATA, "%s: %s %s", ls_store_path(r->store), array->path, array->refusal);
     if (array->dtype == LS_DTYPE_TEXT) {
         size_t length = 0;
-        if (array->rank > 1) return LS_FAIL(LS_ERR_DATA, "%s: text of more than one axis", array->path);
+        if (array->rank > 1)
+            return LS_FAIL(LS_ERR_DATA, "%s: %s is text of more than one axis", ls_store_path(r->store), array->path);
+        if (array->rows == 0) return LS_OK; /* no text, and no list that the writer could make of it */
         LS_TRY(longest_text(r->store, array, &length));
         return ls_store_add_text(r->writer, array->path, length, array->rank ? array->rows : 0, LS_PART_STATE,
                                  &r->index[i]);
@@ -85,10 +91,10 @@ static ls_status add_array(repack *r, size_t i) {
 
 static ls_status copy_text(repack *r, size_t i) {
     const ls_array *array = r->arrays.items[i];
-    size_t width = 0, count = array->rank ? array->rows : 1;
+    size_t width = 0;
     LS_TRY(longest_text(r->store, array, &width));
     bool shuffled = r->options->shuffle && holds_samples(r, array);
-    for (size_t k = 0; k < count; k++) {
+    for (size_t k = 0; k < array->rows; k++) {
         ls_text text = {0};
         void *row = NULL;
         ls_status status = ls_block_create(1, width, "a text", &row);
@@ -153,9 +159,9 @@ static ls_status refuse_links(ls_store *store) {
     ls_status status = ls_store_find_link(store, &link);
     if (status == LS_OK && link.length)
         status = LS_FAIL(LS_ERR_DATA,
-                         "%s is a link, or one of several names: repack copies arrays, each under one name "
+                         "%s: %s is a link, or one of several names: repack copies arrays, each under one name "
                          "(h5copy -f soft,ext makes arrays of links)",
-                         link.bytes);
+                         ls_store_path(store), link.bytes);
     ls_text_free(&link);
     return status;
 }
@@ -180,5 +186,5 @@ ls_status ls_repack(const ls_repack_options *options, const char *input, const c
     ls_arrays_free(&r.arrays);
     free(r.index);
     ls_store_close(r.store);
-    return ls_status_prefix(status, "%s", input);
+    return status;
 }

@@ -92,6 +92,23 @@ def carried(program):
     say("imports and repacks write checksums of blocks; info, verify and check tell of them")
 
 
+def texts_stay_with_their_samples(program):
+    """Shuffling moves the texts of samples along, and no list of words; empty lists of texts are left out."""
+    with h5py.File(program.inside("texts.h5"), "w") as file:
+        file["train/x"] = np.arange(40, dtype="f4").reshape(40, 1)
+        file["train/name"] = np.array([b"%02d" % i for i in range(40)])
+        file["classes"] = np.array([b"c%02d" % i for i in range(40)])
+        file.create_dataset("remarks", shape=(0,), dtype="S5")
+    program.run("repack", "--shuffle", "texts.h5", "-o", "moved.h5")
+    with h5py.File(program.inside("moved.h5")) as file:
+        x, names = file["train/x"][:, 0], file["train/name"][...]
+        claim(sorted(x) == list(range(40)) and any(x != range(40)), "nothing was shuffled", x)
+        claim([int(name) for name in names] == list(x), "texts were torn from their samples", names)
+        claim([int(word[1:]) for word in file["classes"]] == list(range(40)), "the classes were shuffled")
+        claim("remarks" not in file, "an empty list of texts came along")
+    say("a shuffle moves the texts of samples along")
+
+
 def damaged(program):
     """One bit: whoever opens the set refuses it."""
     flip(program)
@@ -141,4 +158,4 @@ def not_finite(program):
     say("a number that is not finite is named as it is streamed, and ends the run, on 1 and 3 ranks")
 
 
-main(make_data, carried, damaged, damaged_later, not_finite)
+main(make_data, carried, texts_stay_with_their_samples, damaged, damaged_later, not_finite)
