@@ -11,8 +11,7 @@
 
 /* ---- data and model ---------------------------------------------------------------------------------------------- */
 
-/* The datasets that losses name beside y, NULL-terminated. */
-static ls_status loss_targets(ls_trainer *t, const char *const **out) {
+ls_status ls__loss_targets(const ls_trainer *t, const char *const **out) {
     const ls_choices *losses = &t->experiment->loss;
     void *memory = NULL;
     LS_TRY(ls_pool_take(t->pool, (losses->count + 1) * sizeof(char *), &memory));
@@ -28,7 +27,7 @@ static ls_status loss_targets(ls_trainer *t, const char *const **out) {
 
 static ls_status open_data(ls_trainer *t) {
     const char *const *targets = NULL;
-    LS_TRY(loss_targets(t, &targets));
+    LS_TRY(ls__loss_targets(t, &targets));
     ls_comm_note(t->comm, "open data", 0);
     return ls_data_open(&t->experiment->data, t->experiment->folder, t->experiment->seed, targets, t->comm, t->logger,
                         &t->data);

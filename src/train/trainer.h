@@ -318,6 +318,8 @@ static inline bool ls__fits(const struct ls_trainer *t) {
 
 /* setup.c */
 ls_status ls__trainer_allocate(ls_trainer *t) LS_MUST_USE;
+/* The datasets that the losses name, NULL-terminated, in the trainer's pool. */
+ls_status ls__loss_targets(const ls_trainer *t, const char *const **out) LS_MUST_USE;
 /* The model of an experiment on what a data set offers. `inference`: no losses. */
 ls_status ls__model_build(const ls_experiment *experiment, const ls_dataset *dataset, ls_pool *pool, ls_team *team,
                           const ls_math *math, ls_precision precision, bool inference, ls_logger *logger,

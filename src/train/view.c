@@ -11,9 +11,11 @@
 /* The data set to look at: the one that is named, else the validation set of the experiment, else its training set. */
 static ls_status open_view_data(ls_trainer *t, const char *data, const ls_dataset **out) {
     const ls_experiment *experiment = t->experiment;
+    const char *const *targets = NULL;
+    LS_TRY(ls__loss_targets(t, &targets));
     if (!data) {
-        LS_TRY(
-            ls_data_open(&experiment->data, experiment->folder, experiment->seed, NULL, t->comm, t->logger, &t->data));
+        LS_TRY(ls_data_open(&experiment->data, experiment->folder, experiment->seed, targets, t->comm, t->logger,
+                            &t->data));
         *out = t->data.valid ? t->data.valid : t->data.train;
         return LS_OK;
     }
@@ -28,7 +30,7 @@ static ls_status open_view_data(ls_trainer *t, const char *data, const ls_datase
     options->train = (ls_texts){1, item};
     options->valid = options->test = (ls_texts){0};
     options->limit = 0;
-    LS_TRY(ls_data_open(options, NULL, experiment->seed, NULL, t->comm, t->logger, &t->data));
+    LS_TRY(ls_data_open(options, NULL, experiment->seed, targets, t->comm, t->logger, &t->data));
     *out = t->data.train;
     return LS_OK;
 }

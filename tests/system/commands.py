@@ -85,6 +85,9 @@ run: {dir: RUN, tensorboard: false}
 """
 LABEL = REGRESS.replace("y: price", "y: tags").replace(", preprocess_y: standardize", "").replace("mse", "binary_cross_entropy")
 
+BOTH = CLASSIFY.replace("{dense: {units: 3}}]", "{dense: {units: 3, name: kind}}, {dense: {units: 2, from: relu_1, name: tag}}]").replace(
+    "loss: cross_entropy", "loss: [{cross_entropy: {of: kind}}, {binary_cross_entropy: {of: tag, target: tags}}]")
+
 
 def make_data():
     draw = numpy.random.default_rng(5)
@@ -107,7 +110,7 @@ def write_config(name, text):
 
 def prepare():
     make_data()
-    for name, text in ("classify", CLASSIFY), ("regress", REGRESS), ("label", LABEL):
+    for name, text in ("classify", CLASSIFY), ("regress", REGRESS), ("label", LABEL), ("both", BOTH):
         lockstep("train", "-q", write_config(name, text))
 
 
@@ -319,12 +322,13 @@ def links_are_not_lost():
 # ---- a checkpoint put to use ----
 
 def evaluations_are_those_of_training():
-    values = json.loads(lockstep("eval", checkpoint("classify"), "set.h5:/valid", "--json"))
-    with open("runs/classify/report.json") as file:
-        final = json.load(file)["final"]["valid"]
-    check(values["samples"] == 47 and values["loss"] == final["loss"] and values["accuracy"] == final["accuracy"],
-          f"eval: {values}, the report {final}")
-    check(json.loads(lockstep("eval", checkpoint("classify"), "--json")) == values, "eval without data")
+    for name in "both", "classify":
+        values = json.loads(lockstep("eval", checkpoint(name), "set.h5:/valid", "--json"))
+        with open(f"runs/{name}/report.json") as file:
+            final = json.load(file)["final"]["valid"]
+        check(values["samples"] == 47 and all(values[key] == final[key] for key in final),
+              f"eval: {values}, the report {final}")
+        check(json.loads(lockstep("eval", checkpoint(name), "--json")) == values, "eval without data")
     check(json.loads(lockstep("eval", checkpoint("classify"), "set.h5:/valid", "--json", ranks=3)) == values, "eval, 3 ranks")
     lockstep("eval", checkpoint("classify"), "set.h5:/vlid", code=DATA, says="valid")
 
