@@ -125,6 +125,16 @@ static ls_status dismiss(const char *folder, uint64_t step, bool aside) {
     return status;
 }
 
+static ls_status drop_best(const char *folder) {
+    char *path = ls__path_join(folder, "best.h5");
+    if (!path) return LS_FAIL(LS_ERR_MEMORY, "no memory for a path");
+    ls_status status = LS_OK;
+    if (unlink(path) != 0 && errno != ENOENT)
+        status = LS_FAIL(LS_ERR_IO, "%s: cannot delete it: %s", path, strerror(errno));
+    free(path);
+    return status;
+}
+
 ls_status ls__folder_retain(const char *folder, uint64_t step, size_t keep) {
     uint64_t *steps, best = 0;
     size_t count, kept = 0;
@@ -133,11 +143,11 @@ ls_status ls__folder_retain(const char *folder, uint64_t step, size_t keep) {
     ls_status status = LS_OK;
     for (size_t i = 0; i < count; i++) {
         bool later = steps[i] > step;
-        if (!later && kept++ < keep) continue;
-        if (has_best && steps[i] == best) continue;
+        if (!later && (kept++ < keep || (has_best && steps[i] == best))) continue;
         status = ls_status_first(status, dismiss(folder, steps[i], later));
     }
     free(steps);
+    if (status == LS_OK && has_best && best > step) status = drop_best(folder);
     return status;
 }
 

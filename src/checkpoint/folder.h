@@ -18,7 +18,7 @@ ls_status ls__folder_link(const char *folder, const char *name, uint64_t step, c
 /**
  * After a verified save of `step`: deletes all but the `keep` newest up to it and what best.h5 names. Checkpoints of
  * later steps belong to a course that the run has left; they are set aside as "superseded-step-...", so that nothing
- * resumes from them and nothing is lost.
+ * resumes from them and nothing is lost; best.h5 goes where it names one of them.
  */
 ls_status ls__folder_retain(const char *folder, uint64_t step, size_t keep) LS_MUST_USE;
 

@@ -231,9 +231,14 @@ static void a_course_that_was_left_is_set_aside(void **state) {
     (void)state;
     for (uint64_t step = 10; step <= 60; step += 10) write_checkpoint(folder, step);
     write_checkpoint(folder, 25);
+    assert_works(ls__folder_link(folder, "best.h5", 50, "g1"));
     assert_works(ls__folder_retain(folder, 25, 1));
-    assert_true(stands(25) && !stands(20) && !stands(30) && !stands(60));
+    assert_true(stands(25) && !stands(20) && !stands(30) && !stands(50) && !stands(60));
     assert_int_equal(access(support_path(folder, "superseded-step-000000060.h5"), F_OK), 0);
+    /* The best of that course is not this one's, and the step of its name may be made once more. */
+    assert_int_equal(access(support_path(folder, "superseded-step-000000050.h5"), F_OK), 0);
+    struct stat link;
+    assert_int_not_equal(lstat(support_path(folder, "best.h5"), &link), 0);
 }
 
 static void left_overs_of_dead_jobs_are_removed(void **state) {
