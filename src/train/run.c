@@ -47,11 +47,16 @@ static ls_status prepare_folder(ls_trainer *t) {
     char path[4096];
     LS_TRY(make_folder(folder));
     snprintf(path, sizeof path, "%s/log.txt", folder);
-    LS_TRY(ls_logger_open_file(t->logger, path));
-    snprintf(path, sizeof path, "%s/stop", folder);
+    return ls_logger_open_file(t->logger, path);
+}
+
+/* Only once the directory is ours: a wish to stop is another run's while that lives. */
+static void remove_stop(const ls_trainer *t) {
+    char path[4096];
+    if (!ls_comm_first(t->comm)) return;
+    snprintf(path, sizeof path, "%s/stop", t->experiment->run.dir);
     if (unlink(path) == 0)
         ls_logger_say(t->logger, LS_LOG_WARNING, "removed %s, which ended the run before this one", path);
-    return LS_OK;
 }
 
 /* Only once it is certain that the directory is this experiment's: another's configuration is not overwritten. */
@@ -84,8 +89,10 @@ static void relink(const ls_trainer *t, const ls_run_request *request) {
 static ls_status start(ls_trainer *t, const ls_run_request *request) {
     ls_comm_note(t->comm, "start", 0);
     LS_TRY(ls_comm_agree(t->comm, prepare_folder(t)));
+    LS_TRY(ls__lock_take(t));
+    remove_stop(t);
     LS_TRY(ls__trainer_allocate(t));
-    LS_TRY(ls__saver_open(t));
+    LS_TRY(ls__saver_make(t, t->experiment->run.dir));
     bool resumed = false;
     LS_TRY(ls__trainer_resume(t, request, &resumed));
     if (resumed)

@@ -212,15 +212,14 @@ const char *ls__best_metric(const ls_trainer *t) {
     return t->experiment->checkpoint.best;
 }
 
-ls_status ls__saver_open(ls_trainer *t) {
+ls_status ls__lock_take(ls_trainer *t) {
     const char *job = getenv("SLURM_JOB_ID");
     ls_status status = LS_OK;
     if (ls_comm_first(t->comm)) {
         status = ls_run_lock_create(t->experiment->run.dir, job ? job : "", &t->lock);
         if (status == LS_OK) t->generation = ls_run_lock_generation(t->lock);
     }
-    LS_TRY(ls_comm_agree(t->comm, status));
-    return ls__saver_make(t, t->experiment->run.dir);
+    return ls_comm_agree(t->comm, status);
 }
 
 ls_status ls__saver_make(ls_trainer *t, const char *folder) {

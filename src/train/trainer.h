@@ -403,8 +403,8 @@ ls_status ls__summarise(ls_trainer *t) LS_MUST_USE;
 const char *ls__best_metric(const ls_trainer *t);
 double ls__save_seconds(const ls_trainer *t); /* what a last save may take: twice the slowest so far */
 ls_status ls__transforms_restore(ls_transforms *transforms, const ls_items *items) LS_MUST_USE;
-/* Takes the run's lock and the memory of saves. Collective. */
-ls_status ls__saver_open(ls_trainer *t) LS_MUST_USE;
+/* Takes the run's lock. Collective. */
+ls_status ls__lock_take(ls_trainer *t) LS_MUST_USE;
 ls_status ls__saver_poll(ls_trainer *t) LS_MUST_USE; /* local */
 ls_status ls__saver_wait(ls_trainer *t) LS_MUST_USE; /* collective */
 /* A saver of this run into a folder: the run's own, or one of a replay. Collective. */

@@ -5,8 +5,10 @@ USR1 saves and goes on; USR2, TERM without a launcher, and the file `stop` save 
 which is made up for, and while the run starts; a rank that is stopped ends the job at the deadline, named. Whatever it
 was, the run then goes on to the same end as an undisturbed one.
 """
+import fcntl
 import os
 import signal
+import struct
 import sys
 import time
 
@@ -100,6 +102,11 @@ def stop_file(program):
     claim(result.code == 75, "the file stop does not end the run with 75", result)
     claim_goes_on(program, "file", 2)
     claim(not os.path.exists(program.inside("file/stop")), "the file stop is still there")
+    with open(program.inside("file/run.lock"), "r+") as lock:
+        open(program.inside("file/stop"), "w").close()
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        program.train("config.yaml", "file", code=74)
+        claim(os.path.exists(program.inside("file/stop")), "a start that is refused takes another run's wish to stop away")
     say("the file stop: saved, 75, and gone when the run goes on")
 
 
