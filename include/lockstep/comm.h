@@ -85,6 +85,12 @@ static inline bool ls_comm_first(const ls_comm *comm) {
  */
 ls_status ls_comm_agree(ls_comm *comm, ls_status status) LS_MUST_USE;
 
+/**
+ * The least of what the ranks say, to all of them. Collective. Nodes need not be alike: what follows from a node's
+ * memory, and decides which collective calls come next, has to be decided for all by the one that has least.
+ */
+ls_status ls_comm_least(ls_comm *comm, size_t mine, size_t *out) LS_MUST_USE;
+
 /* ---- moving bytes ------------------------------------------------------------------------------------------- */
 
 /** All ranks have come here. Collective. */

@@ -116,15 +116,15 @@ typedef struct ls_dataset_source {
     const ls_field_request *fields;
     size_t field_count;
     size_t limit; /* only the first samples; 0: all */
-    size_t cache; /* bytes on each node for this set; what does not fit is streamed. SIZE_MAX: any size */
+    size_t cache; /* bytes on each node for this set; what does not fit on one of them is streamed. SIZE_MAX: any size;
+                     0: a quarter of the node's memory */
 } ls_dataset_source;
 
 /**
  * Opens, validates and, where it fits, loads. Collective: all ranks succeed, or all fail and one says why. LS_ERR_DATA:
  * a file or group is missing (with the nearest name), lengths or shapes differ, a type is unusable, an integer target
  * is negative, a number in memory is not finite. LS_ERR_IO: rows in memory differ from their checksum. LS_ERR_CONFIG:
- * no file matches. Yours: ls_dataset_destroy(), also
- * collective (memory of the node goes with it).
+ * no file matches. Yours: ls_dataset_destroy(), also collective (memory of the node goes with it).
  */
 ls_status ls_dataset_open(const ls_dataset_source *source, ls_comm *comm, ls_logger *log,
                           ls_dataset **out) LS_MUST_USE;

@@ -40,6 +40,13 @@ ls_status ls_comm_agree(ls_comm *comm, ls_status status) {
     return ls_status_first(status, trouble);
 }
 
+ls_status ls_comm_least(ls_comm *comm, size_t mine, size_t *out) {
+    int64_t least = 0;
+    LS_TRY(ls__least(comm, comm->transport.world, mine < INT64_MAX ? (int64_t)mine : INT64_MAX, &least, "agreement"));
+    *out = (size_t)least;
+    return LS_OK;
+}
+
 /* ---- moving bytes ------------------------------------------------------------------------------------------- */
 
 ls_status ls_comm_barrier(ls_comm *comm) {

@@ -153,7 +153,7 @@ ls_status ls_data_open(const ls_data_options *options, const char *folder, uint6
                  .seed = seed,
                  .requests = requests,
                  .request_count = count,
-                 .cache = options->cache ? options->cache : ls__node_bytes() / 4,
+                 .cache = ls__cache_bytes(options->cache),
                  .comm = comm,
                  .log = log};
     ls_status status = open_all(&o, out);

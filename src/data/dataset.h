@@ -106,10 +106,10 @@ typedef struct ls_location {
 ls_status ls__locations(const ls_texts *paths, ls_place place, const char *folder, ls_pool *pool, ls_location **out,
                         size_t *count) LS_MUST_USE;
 
-/** Memory of this node. */
-size_t ls__node_bytes(void);
+/** What `cache` bytes are on this node: so many, or for 0 a quarter of its memory. */
+size_t ls__cache_bytes(size_t cache);
 
-/** Loads what fits into `cache` bytes on this node, and checks it. Collective. */
+/** Loads all where it fits into `cache` bytes on every node, else the small columns, and checks it. Collective. */
 ls_status ls__storage_load(ls_storage *storage, size_t cache, ls_logger *log) LS_MUST_USE;
 
 /** A window of an epoch: its number, and the positions that it holds. */

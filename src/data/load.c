@@ -22,9 +22,10 @@ ls_status ls__asked_to_stop(void) {
     return LS_FAIL(LS_ERR_STOPPED, "stopped by a signal while the data were read");
 }
 
-size_t ls__node_bytes(void) {
+size_t ls__cache_bytes(size_t cache) {
+    if (cache) return cache;
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)4 << 30;
+    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size / 4 : (size_t)1 << 30;
 }
 
 #define RANGE(type)                                                                                                    \
@@ -159,11 +160,11 @@ static void warn_of_streaming(const ls_storage *s, ls_logger *log, const size_t 
 }
 
 ls_status ls__storage_load(ls_storage *s, size_t cache, ls_logger *log) {
-    if (cache == 0) cache = ls__node_bytes() / 4;
     void *memory = NULL, *base = NULL;
-    LS_TRY(ls_pool_take(s->pool, s->columns * sizeof(size_t), &memory));
+    size_t all = 0;
+    LS_TRY(ls_comm_agree(s->comm, ls_pool_take(s->pool, s->columns * sizeof(size_t), &memory)));
     size_t *offset = memory;
-    bool all = plan_memory(s, true, offset) <= cache;
+    LS_TRY(ls_comm_least(s->comm, plan_memory(s, true, offset) <= ls__cache_bytes(cache), &all));
     LS_TRY(reserve(s, all, log, offset, &base));
     warn_of_streaming(s, log, offset);
     finding *findings = (finding *)(void *)((unsigned char *)base + s->cached);

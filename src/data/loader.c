@@ -293,19 +293,16 @@ static size_t batch_of(const ls_loader_plan *plan) {
 
 ls_status ls_loader_check(const ls_loader_plan *plan) {
     LS_TRY(check_fields(plan));
-    return ls__stream_check(plan->dataset, &plan->sampler, plan->cache, batch_of(plan));
+    return ls__stream_check(plan->dataset, &plan->sampler, ls__cache_bytes(plan->cache), batch_of(plan));
 }
 
-/* The most positions that a batch can have: what was said, or the largest share for every rank. */
-static ls_status agree_on_batch(const ls_loader_plan *plan, size_t *batch) {
-    ls_exchange *exchange = NULL;
-    LS_TRY(ls_exchange_create(plan->comm, 0, 1, &exchange));
-    ls_exchange_clear(exchange);
-    *ls_exchange_max(exchange, 0) = (double)batch_of(plan);
-    ls_status status = ls_exchange_run(exchange);
-    *batch = (size_t)*ls_exchange_max(exchange, 0);
-    ls_exchange_destroy(exchange);
-    return status;
+/* All ranks stream, or none: by the most positions that a batch can have, and the node with the least memory. */
+static ls_status create_stream(ls_loader *l, const ls_loader_plan *plan) {
+    const size_t most = INT64_MAX;
+    size_t room = 0, cache = 0;
+    LS_TRY(ls_comm_least(plan->comm, most - batch_of(plan), &room));
+    LS_TRY(ls_comm_least(plan->comm, ls__cache_bytes(plan->cache), &cache));
+    return ls__stream_create(plan->dataset, &plan->sampler, cache, most - room, plan->comm, plan->log, &l->stream);
 }
 
 ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) {
@@ -322,11 +319,7 @@ ls_status ls_loader_create(const ls_loader_plan *plan, ls_loader **out) {
         status = create_local(l, plan);
     }
     status = ls_comm_agree(plan->comm, status);
-    size_t batch = 0;
-    if (status == LS_OK) status = agree_on_batch(plan, &batch);
-    if (status == LS_OK)
-        status =
-            ls__stream_create(plan->dataset, &plan->sampler, plan->cache, batch, plan->comm, plan->log, &l->stream);
+    if (status == LS_OK) status = create_stream(l, plan);
     if (status != LS_OK) {
         ls_loader_destroy(l);
         return status;

@@ -214,7 +214,7 @@ static ls_status take_memory(ls_stream *s, ls_logger *log, bool *possible) {
 ls_status ls__stream_check(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, size_t batch) {
     bool possible = false;
     ls_stream s = {.set = dataset, .sampler = *sampler};
-    ls_status status = plan(&s, cache ? cache : ls__node_bytes() / 4, batch, NULL, &possible);
+    ls_status status = plan(&s, cache, batch, NULL, &possible);
     free(s.offset);
     return status;
 }
@@ -229,7 +229,7 @@ ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler
         s->set = dataset;
         s->sampler = *sampler;
         s->comm = comm;
-        status = plan(s, cache ? cache : ls__node_bytes() / 4, batch, log, &possible);
+        status = plan(s, cache, batch, log, &possible);
     } else {
         status = LS_FAIL(LS_ERR_MEMORY, "no memory for a stream");
     }

@@ -23,7 +23,7 @@ typedef struct ls_stream ls_stream;
  * For the fields that are not in memory. `out` is NULL where there is nothing to stream, where the order has no windows
  * (full, sample), where two windows do not fit into `cache`, where a batch (`batch` positions over all ranks) may be
  * longer than a window, or where the node has no memory to share: rows are then read one by one. Collective.
- * LS_ERR_CONFIG where `cache` is smaller than one window.
+ * `cache` and `batch` are equal on all ranks. LS_ERR_CONFIG where `cache` is smaller than one window.
  */
 ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler, size_t cache, size_t batch,
                             ls_comm *comm, ls_logger *log, ls_stream **out) LS_MUST_USE;

@@ -75,6 +75,15 @@ static void the_lowest_failing_rank_wins_and_the_told_ones_come_last(void **stat
     ls_status_free(status);
 }
 
+static void the_least_of_all_reaches_everybody(void **state) {
+    (void)state;
+    size_t rank = ls_comm_rank(comm), last = ls_comm_size(comm) - 1, least = 0;
+    assert_works(ls_comm_least(comm, 7 + rank, &least));
+    assert_int_equal(least, 7);
+    assert_works(ls_comm_least(comm, rank == last ? 5 : SIZE_MAX, &least));
+    assert_int_equal(least, 5);
+}
+
 static void bytes_and_texts_reach_everybody(void **state) {
     (void)state;
     for (size_t root = 0; root < ls_comm_size(comm); root++) {
@@ -243,6 +252,7 @@ int main(void) {
         cmocka_unit_test(agreement_on_success_is_success),
         cmocka_unit_test(rank_0_gets_the_words_and_others_the_exit_code),
         cmocka_unit_test(the_lowest_failing_rank_wins_and_the_told_ones_come_last),
+        cmocka_unit_test(the_least_of_all_reaches_everybody),
         cmocka_unit_test(bytes_and_texts_reach_everybody),
         cmocka_unit_test(rank_0_gathers_in_rank_order),
         cmocka_unit_test(large_parts_arrive_bit_by_bit),

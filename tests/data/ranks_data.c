@@ -216,6 +216,23 @@ static void streamed_data_are_the_same(void **state) {
         for (size_t i = 0; i < 3; i++) check_epochs(caches[c], shuffles[i], i == 1 && c == 1);
 }
 
+/* One memory holds all, another a window or two: what follows for the one follows for all. */
+static void nodes_need_not_be_alike(void **state) {
+    (void)state;
+    const char *const small[] = {"4kB", "6500"};
+    assert_works(ls_comm_group(comm, 1));
+    for (size_t i = 0; i < 2; i++) {
+        bool large = ls_comm_first(comm) && ls_comm_size(comm) > 1;
+        ls_data_options options = options_for(large ? "1MB" : small[i], "block");
+        ls_data data = open_data(&options);
+        assert_true(ls_dataset_cached(data.train) < ls_dataset_bytes(data.train));
+        ls_data_close(&data);
+        check_epochs(large ? "1MB" : small[i], "block", false);
+        check_epochs(large ? "6500" : small[i], "block", true);
+    }
+    assert_works(ls_comm_group(comm, 0));
+}
+
 /* Ranks that say different things about the batch still come to one conclusion. */
 static void capacities_may_differ(void **state) {
     (void)state;
@@ -488,6 +505,7 @@ int main(void) {
         cmocka_unit_test(every_rank_sees_every_sample),
         cmocka_unit_test(each_sample_comes_once_an_epoch),
         cmocka_unit_test(streamed_data_are_the_same),
+        cmocka_unit_test(nodes_need_not_be_alike),
         cmocka_unit_test(capacities_may_differ),
         cmocka_unit_test(a_cache_below_a_window_is_refused),
         cmocka_unit_test(a_bad_number_is_named_by_all_alike),
