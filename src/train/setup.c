@@ -190,7 +190,7 @@ static ls_status build(ls_trainer *t) {
     t->math = ls_math_find(maths[t->experiment->math]);
     assert(t->math);
     LS_TRY(ls__arithmetic_agree(t->math, t->experiment->math != 0, t->comm));
-    LS_TRY(ls_team_create(thread_count(t), &t->team));
+    LS_TRY(ls_comm_agree(t->comm, ls_team_create(thread_count(t), &t->team)));
     LS_TRY(open_data(t));
     LS_TRY(plan_batches(t, ls_comm_size(t->comm)));
     LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_FLOAT, false,

@@ -54,6 +54,16 @@ static ls_status open_inputs(ls_trainer *t, const char *data, const ls_dataset *
     return LS_OK;
 }
 
+/*
+ * The training set, where it is at hand, says how classes are balanced, also where another set is looked at. Without
+ * losses layers may be idle which are none of the user's mistake: no warnings.
+ */
+static ls_status build_view(ls_trainer *t, bool inference) {
+    LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_FLOAT, inference,
+                           inference ? NULL : t->logger, &t->model));
+    return ls__transforms_create(&t->experiment->data, t->model, t->data.train, t->pool, &t->transforms);
+}
+
 static ls_status plan_view(ls_trainer *t, const ls_dataset *dataset) {
     size_t samples = ls_dataset_samples(dataset), ranks = ls_comm_size(t->comm);
     size_t batch = t->experiment->batch && t->experiment->batch < samples ? t->experiment->batch : samples;
@@ -64,10 +74,12 @@ static ls_status plan_view(ls_trainer *t, const ls_dataset *dataset) {
     /* More ranks than micro-batches have nothing to do here, which is no reason to refuse them. */
     size_t least = ranks * micro;
     t->plan = (ls_microplan){.batch = batch < least ? least : batch, .microbatch = micro, .ranks = ranks};
-    /* How many at once changes nothing: as many as run.memory holds. */
-    ls_wave_plan wave;
-    LS_TRY(ls__waves_plan(t, &t->plan, ls_comm_node_size(t->comm), &wave));
-    if (wave.microbatches < ls_microplan_max_count(&t->plan)) t->plan.batch = least * wave.microbatches;
+    /* How many at once changes nothing: as many as run.memory holds, on the rank that has least of it. */
+    ls_wave_plan wave = {0};
+    size_t at_once = 0;
+    LS_TRY(ls_comm_agree(t->comm, ls__waves_plan(t, &t->plan, ls_comm_node_size(t->comm), &wave)));
+    LS_TRY(ls_comm_least(t->comm, wave.microbatches, &at_once));
+    if (at_once < ls_microplan_max_count(&t->plan)) t->plan.batch = least * at_once;
     t->wave.rows = ls_microplan_max_rows(&t->plan);
     t->wave.microbatches = ls_microplan_max_count(&t->plan);
     LS_TRY(ls__waves_allocate(t));
@@ -99,11 +111,7 @@ ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data,
     t->math = ls_math_find(maths[t->experiment->math]);
     LS_TRY(ls_team_create(1, &t->team));
     LS_TRY(inference ? open_inputs(t, data, dataset) : open_view_data(t, data, dataset));
-    /* Without losses layers may be idle which are none of the user's mistake: no warnings. */
-    /* The training set, where it is at hand, says how classes are balanced, also where another set is looked at. */
-    LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_FLOAT, inference,
-                           inference ? NULL : t->logger, &t->model));
-    LS_TRY(ls__transforms_create(&t->experiment->data, t->model, t->data.train, t->pool, &t->transforms));
+    LS_TRY(ls_comm_agree(t->comm, build_view(t, inference)));
     LS_TRY(plan_view(t, *dataset));
     return load_checkpoint(t, checkpoint);
 }
