@@ -242,12 +242,21 @@ static void describe_fields(ls_dataset *d) {
 /* ---- opening -------------------------------------------------------------------------------------------------------
  */
 
+/* Sizes that a file of a few kB can claim, and that no memory will ever hold, must not wrap round to small ones. */
 static ls_status count_rows(ls_storage *s, size_t limit) {
+    size_t bytes = 0, all = 0;
+    bool wraps = false;
     for (size_t i = 0; i < s->parts; i++) {
         s->part[i].first = s->rows;
         s->part[i].rows = s->column[0].array[i]->rows;
-        s->rows += s->part[i].rows;
+        wraps |= __builtin_add_overflow(s->rows, s->part[i].rows, &s->rows);
     }
+    for (size_t i = 0; i < s->columns; i++) {
+        wraps |= __builtin_mul_overflow(s->rows, s->column[i].row_bytes, &bytes);
+        wraps |= __builtin_add_overflow(all, bytes, &all);
+    }
+    if (wraps || all > SIZE_MAX / 2)
+        return LS_FAIL(LS_ERR_DATA, "%s: claims more bytes than a computer can hold", s->part[0].path);
     if (limit && limit < s->rows) s->rows = limit;
     return LS_OK;
 }

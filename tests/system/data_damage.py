@@ -109,6 +109,16 @@ def texts_stay_with_their_samples(program):
     say("a shuffle moves the texts of samples along")
 
 
+def sizes_that_wrap(program):
+    """A file of a few kB may claim samples by which the bytes of its arrays add up to none."""
+    with h5py.File(program.inside("huge.h5"), "w") as file:
+        file.create_dataset("train/x", shape=(2**61, 4), maxshape=(None, 4), chunks=(1024, 4), dtype="u1")
+        file.create_dataset("train/y", shape=(2**61,), maxshape=(None,), chunks=(1024,), dtype="f4")
+    refused(program.run("check", "config.yaml", "--set=data.train=huge.h5:/train", "--set=loss=mse", code=2),
+            "huge.h5: claims more bytes than a computer can hold")
+    say("sizes whose sum wraps round are refused")
+
+
 def damaged(program):
     """One bit: whoever opens the set refuses it."""
     flip(program)
@@ -158,4 +168,4 @@ def not_finite(program):
     say("a number that is not finite is named as it is streamed, and ends the run, on 1 and 3 ranks")
 
 
-main(make_data, carried, texts_stay_with_their_samples, damaged, damaged_later, not_finite)
+main(make_data, carried, texts_stay_with_their_samples, sizes_that_wrap, damaged, damaged_later, not_finite)
