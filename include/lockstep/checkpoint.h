@@ -157,11 +157,8 @@ typedef struct ls_saver_memory {
 } ls_saver_memory;
 ls_saver_memory ls_saver_measure(const ls_params *params, size_t slots);
 
-/**
- * Does the disk of a folder (or of its nearest parent that exists) hold `bytes` more? LS_ERR_IO with both numbers where
- * it does not: better said before the first step than at the last save. Local.
- */
-ls_status ls_checkpoint_check_space(const char *folder, uint64_t bytes) LS_MUST_USE;
+/** Bytes that are free on the disk of a folder, or of its nearest parent that exists. Local. */
+ls_status ls_checkpoint_free_space(const char *folder, uint64_t *out) LS_MUST_USE;
 
 /** Allocates all that saves will need. Collective; makes FOLDER/checkpoints, and removes what dead jobs left there. */
 ls_status ls_saver_create(const ls_saver_options *options, ls_saver **out) LS_MUST_USE;
@@ -272,7 +269,6 @@ typedef struct ls_checkpoint_difference {
 
 /**
  * Compares bit by bit. LS_OK also where they differ: ask `differing`. `out` starts as {0}; ls_text_free(&out->lines).
- * 
  */
 ls_status ls_checkpoint_diff(ls_checkpoint *a, ls_checkpoint *b, ls_checkpoint_difference *out) LS_MUST_USE;
 /** The same for all that decides how the run goes on: also /optimizer and /state, but not how the run ended. */

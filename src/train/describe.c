@@ -1,10 +1,6 @@
 /* What `check` prints: the plan of a run, before anything is allocated. */
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/statvfs.h>
 
-#include "lockstep/random.h"
 #include "train/trainer.h"
 
 static const char *size_text(double bytes, char out[32]) {
@@ -69,32 +65,18 @@ static ls_status describe_memory(const ls_trainer *t, const ls_microplan *plan, 
 }
 
 static ls_status describe_checkpoint(const ls_trainer *t, ls_text *out) {
-    const char *names[LS_OPTIMIZER_SLOTS + 1];
+    const char *names[LS_OPTIMIZER_SLOTS + 1], *folder = t->experiment->run.dir;
     char size[32], room[32];
+    uint64_t available = 0;
+    size_t kept = t->experiment->checkpoint.keep + 2;
     double bytes = (double)ls_saver_measure(ls_model_params(t->model), ls__slot_names(t->experiment, names)).file;
-    double needed = bytes * (double)(t->experiment->checkpoint.keep + 2);
-    /* The directory may not exist yet: the nearest folder above it tells the file system. */
-    char path[4096];
-    snprintf(path, sizeof path, "%s", t->experiment->run.dir);
-    struct statvfs info;
-    while (statvfs(path, &info) != 0) {
-        char *slash = strrchr(path, '/');
-        if (slash && slash != path)
-            *slash = '\0';
-        else
-            snprintf(path, sizeof path, slash ? "/" : ".");
-        if (strcmp(path, ".") == 0 || strcmp(path, "/") == 0) {
-            if (statvfs(path, &info) != 0) return LS_OK;
-            break;
-        }
-    }
-    double available = (double)info.f_bavail * (double)info.f_frsize;
+    LS_TRY(ls_checkpoint_free_space(folder, &available));
     LS_TRY(ls_text_add(out, "%-10s %s each, at most %zu kept; %s free in %s\n", "checkpoint", size_text(bytes, size),
-                       (size_t)t->experiment->checkpoint.keep + 2, size_text(available, room), t->experiment->run.dir));
-    if (needed > available)
-        return LS_FAIL(LS_ERR_IO, "run.dir: %s has %s free, and the checkpoints need %s", t->experiment->run.dir, room,
-                       size_text(needed, size));
-    return LS_OK;
+                       kept, size_text((double)available, room), folder));
+    if (bytes * (double)kept <= (double)available) return LS_OK;
+    return LS_FAIL(LS_ERR_IO,
+                   "run.dir: %s has %s free, and the checkpoints need %s: make room, or lower checkpoint.keep", folder,
+                   room, size_text(bytes * (double)kept, size));
 }
 
 /* A product's gradients cost as much as the product, each: of the inputs where they need it, of the parameters. */

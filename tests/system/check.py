@@ -58,6 +58,15 @@ def full(program):
     say("--full reads streamed data on 1 and 3 ranks and names the sample that is wrong")
 
 
+def small_disk(program):
+    """Better said before the first step than at the last save: a million checkpoints of 200 MB and more."""
+    result = program.run("check", "config.yaml", "--set=model=[{dense: {units: 8192}}, {dense: {units: 8192}}, {dense: 4}]",
+                         "--set=checkpoint.keep=1000000", "--set=run.dir=not/yet/there", code=74)
+    claim(len(result.errors) == 1 and "run.dir: not/yet/there has " in result.errors[0] and "need 2" in result.errors[0],
+          "check does not say that the disk is too small", result)
+    say("checkpoints that do not fit the disk are refused")
+
+
 def cluster(program):
     result = program.run("check", "--cluster", "config.yaml", ranks=2)
     claim("within node 0" in result.out and "latency" in result.out, "there is no table", result)
@@ -96,4 +105,4 @@ def drawing(program):
     say("check and info print the network and draw it for Graphviz")
 
 
-main(make_data, full, cluster, mixed_cores, drawing)
+main(make_data, full, small_disk, cluster, mixed_cores, drawing)
