@@ -13,7 +13,9 @@ static size_t list_requests(const ls_data_options *o, const char *const *targets
     size_t count = 0;
     bool wants_y = o->y_given;
     for (const char *const *t = targets; t && *t; t++) wants_y = wants_y || strcmp(*t, "y") == 0;
-    requests[count++] = (ls_field_request){.name = "x", .dataset = o->x, .role = LS_FIELD_INPUT};
+    bool other_inputs = o->inputs.count > 0 && !o->x_given; /* then x may be missing */
+    requests[count++] =
+        (ls_field_request){.name = "x", .dataset = o->x, .role = LS_FIELD_INPUT, .optional = other_inputs};
     requests[count++] = (ls_field_request){.name = "y", .dataset = o->y, .role = LS_FIELD_TARGET, .optional = !wants_y};
     requests[count++] =
         (ls_field_request){.name = "x_c", .dataset = o->x_c, .role = LS_FIELD_INPUT, .optional = !o->x_c_given};
@@ -26,11 +28,6 @@ static size_t list_requests(const ls_data_options *o, const char *const *targets
         if (strcmp(*t, "y") != 0)
             requests[count++] = (ls_field_request){.name = *t, .dataset = *t, .role = LS_FIELD_TARGET};
     return count;
-}
-
-/* With inputs of other names, x may be missing. */
-static void relax_x(const ls_data_options *o, ls_field_request *requests) {
-    requests[0].optional = o->inputs.count > 0 && !o->x_given;
 }
 
 typedef struct opening {
@@ -147,7 +144,6 @@ ls_status ls_data_open(const ls_data_options *options, const char *folder, uint6
     void *requests = NULL;
     LS_TRY(ls_comm_agree(comm, ls_block_create(most, sizeof(ls_field_request), "the names of the data", &requests)));
     size_t count = list_requests(options, targets, requests);
-    relax_x(options, requests);
     opening o = {.options = options,
                  .folder = folder,
                  .seed = seed,

@@ -73,10 +73,9 @@ static ls_status make(ls_preprocess *p, const ls_choice *choice) {
     LS_TRY(take(bytes, 1, &p->options));
     if (bytes) memcpy(p->options, choice->options, bytes);
     LS_TRY(plan_groups(p, choice));
-    enum { MOST_SQUARE = 4096 };
-    if (p->type->square && p->size > MOST_SQUARE)
+    if (p->type->square && p->size > LS_MOST_SQUARE)
         return ls_document_fail(choice->place, LS_ERR_CONFIG, "%s of %zu features; at most %d are possible",
-                                p->type->type.name, p->size, MOST_SQUARE);
+                                p->type->type.name, p->size, LS_MOST_SQUARE);
     if (p->type == &ls_preprocess_none) return LS_OK;
     return plan_statistics(p);
 }
@@ -185,9 +184,11 @@ void ls__affine_set(ls_preprocess *p, size_t group, double shift, double factor)
     }
 }
 
-ls_status ls__affine_ready(ls_preprocess *p) {
-    for (size_t g = 0; g < p->groups; g++) ls__affine_set(p, g, p->statistic[0].values[g], p->statistic[1].values[g]);
-    return LS_OK;
+void ls__mean_deviation_learn(ls_preprocess *p, const ls_moments *m) {
+    for (size_t g = 0; g < p->groups; g++) {
+        p->statistic[0].values[g] = m->mean[g];
+        p->statistic[1].values[g] = m->deviation[g];
+    }
 }
 
 LS_CLONES static void apply_row(size_t size, const float *shift, const float *factor, const float *x, float *z) {

@@ -24,7 +24,7 @@ typedef struct ls_moments {
     double *deviation; /* population standard deviation; exactly 0 where all values are equal */
 } ls_moments;
 
-enum { LS_STATISTICS = 4 };
+enum { LS_STATISTICS = 4, LS_MOST_SQUARE = 4096 /* elements of a sample where a statistic is square */ };
 
 typedef struct ls_preprocess_type {
     ls_type type;
@@ -59,10 +59,10 @@ static inline bool ls__packs_as_stored(const ls_preprocess *p) {
     return !p || ls_preprocess_is_identity(p) || p->type->apply;
 }
 
-/** The tables of an affine type for element i, which belongs to group i / group_size. */
+/** Fills the tables of an affine type for the elements of a group. */
 void ls__affine_set(ls_preprocess *p, size_t group, double shift, double factor);
-/** As ls_preprocess_type.ready of types with the statistics shift and factor: both are what their names say. */
-ls_status ls__affine_ready(ls_preprocess *p) LS_MUST_USE;
+/** As ls_preprocess_type.learn of types with the statistics mean and deviation. */
+void ls__mean_deviation_learn(ls_preprocess *p, const ls_moments *m);
 
 /** Sums over samples, by leaves that do not depend on the ranks. Collective; the same bits on any number of ranks. */
 ls_status ls__moments_fit(const ls_dataset *train, size_t field, ls_comm *comm, ls_moments *out) LS_MUST_USE;

@@ -1,6 +1,6 @@
 #include "lockstep/train.h"
 
-#include "train/stop.h"
+#include "train/trainer.h"
 
 /* The rows of a configuration's sections that train owns, and of the whole. */
 
@@ -89,6 +89,12 @@ const ls_option ls_experiment_rows[] = {
     LS_OPTION_TABLE(ls_experiment, run, LS_REQUIRED, run_rows, "where and how to run"),
     LS_OPTION_TABLE(ls_experiment, topology, "{}", topology_rows, "how ranks are grouped"),
     LS_OPTION_END};
+
+const ls_math *ls__experiment_math(const ls_experiment *experiment) {
+    const ls_math *math = ls_math_find(math_words[experiment->math]);
+    assert(math);
+    return math;
+}
 
 static bool has_stop(const ls_stop_options *stop) {
     return stop->epochs || stop->steps || stop->time.unit != LS_UNIT_NONE || stop->metric || stop->gradient_norm > 0 ||

@@ -85,7 +85,6 @@ static void put_x_first(ls_source *sources, size_t count) {
 }
 
 static ls_status build(ls_network *n, const ls_experiment *experiment, const ls_items *items) {
-    static const char *const maths[] = {"exact", "blas"};
     ls_source *inputs = NULL;
     size_t count = 0;
     LS_TRY(ls_team_create(1, &n->team));
@@ -94,7 +93,7 @@ static ls_status build(ls_network *n, const ls_experiment *experiment, const ls_
     ls_model_setup setup = {.inputs = inputs,
                             .input_count = count,
                             .inference = true,
-                            .math = ls_math_find(maths[experiment->math]),
+                            .math = ls__experiment_math(experiment),
                             .team = n->team,
                             .precision = LS_PRECISION_FLOAT,
                             .seed = experiment->seed};

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lockstep/file.h"
 #include "train/trainer.h"
 
 /* ---- the run directory ------------------------------------------------------------------------------------------- */
@@ -26,18 +27,6 @@ static ls_status make_folder(const char *path) {
         if (stat(part, &info) != 0 || !S_ISDIR(info.st_mode))
             return LS_FAIL(LS_ERR_IO, "run.dir: %s is there already, and is no directory", part);
     }
-    return LS_OK;
-}
-
-static ls_status write_file(const char *path, const char *text) {
-    char temporary[4200];
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    FILE *file = fopen(temporary, "wb");
-    if (!file) return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", temporary, strerror(errno));
-    bool written = fputs(text, file) >= 0;
-    written = fclose(file) == 0 && written;
-    if (!written || rename(temporary, path) != 0)
-        return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
     return LS_OK;
 }
 
@@ -64,7 +53,9 @@ static ls_status write_configuration(const ls_trainer *t) {
     char path[4096];
     if (!ls_comm_first(t->comm)) return LS_OK;
     snprintf(path, sizeof path, "%s/config.yaml", t->experiment->run.dir);
-    return write_file(path, t->experiment->text);
+    ls_new_file file;
+    LS_TRY(ls_new_file_open(&file, path));
+    return ls_new_file_finish(&file, ls_new_file_write(&file, t->experiment->text, strlen(t->experiment->text)), false);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */

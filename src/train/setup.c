@@ -186,9 +186,7 @@ static ls_status check_feeds(const ls_trainer *t) {
 /* ---- create and destroy ------------------------------------------------------------------------------------------ */
 
 static ls_status build(ls_trainer *t) {
-    static const char *const maths[] = {"exact", "blas"};
-    t->math = ls_math_find(maths[t->experiment->math]);
-    assert(t->math);
+    t->math = ls__experiment_math(t->experiment);
     LS_TRY(ls__arithmetic_agree(t->math, t->experiment->math != 0, t->comm));
     LS_TRY(ls_comm_agree(t->comm, ls_team_create(thread_count(t), &t->team)));
     LS_TRY(open_data(t));

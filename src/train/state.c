@@ -314,7 +314,6 @@ ls_status ls__trainer_save(ls_trainer *t, bool best) {
     if (status == LS_OK) status = ls_saver_start(t->saver, t->state.step, items, best);
     ls_items_destroy(items);
     t->saved = ls__position(t);
-    t->any_saved = true;
     return status;
 }
 
@@ -398,7 +397,6 @@ ls_status ls__trainer_resume(ls_trainer *t, const ls_run_request *request, bool 
     ls_checkpoint_close(checkpoint);
     *resumed = found != 0;
     t->saved = ls__position(t);
-    t->any_saved = *resumed;
     return status;
 }
 

@@ -56,7 +56,7 @@ typedef struct ls_feed_plan {
 
 /* Refuses what ls__feed_create() would, and takes no memory of size. Local. */
 ls_status ls__feed_check(const ls_feed_plan *plan) LS_MUST_USE;
-/* Reads what is streamed and refuses what training would meet; adds the bytes read. Collective. */
+/* Reads what is streamed and refuses what training would meet; gives the bytes read. Collective. */
 ls_status ls__feed_inspect(const ls_feed_plan *plan, uint64_t *bytes) LS_MUST_USE;
 /* A loader that fills the model's slots, whatever they are. Collective. */
 ls_status ls__feed_create(const ls_feed_plan *plan, ls_loader **out) LS_MUST_USE;
@@ -167,8 +167,8 @@ enum {
     LS_FLAG_NONFINITE = 16, /* a loss or gradient is not finite */
     LS_FLAG_STOP_FILE = 32,
     LS_FLAG_SAVER_BUSY = 64, /* rank 0 is still writing */
-    LS_FLAG_FAILED = 256, /* a rank cannot go on with an evaluation */
     LS_FLAG_SUPERSEDED = 128,
+    LS_FLAG_FAILED = 256, /* a rank cannot go on with an evaluation */
 };
 
 /* What defines the run at a step boundary; state.c saves and restores it. */
@@ -230,7 +230,7 @@ struct ls_trainer {
     size_t slot_count;
     const char *slot_names[LS_OPTIMIZER_SLOTS + 1];
     ls_checkpoint_position saved;
-    bool any_saved, save_wanted;
+    bool save_wanted;
     bool superseded;     /* rank 0: a later start has taken over the run directory */
     double save_seconds; /* of the slowest save so far */
     uint64_t failed_saves; /* rank 0: since one was made */
@@ -315,6 +315,9 @@ static inline bool ls__epoch_ended(const struct ls_trainer *t) {
 static inline bool ls__fits(const struct ls_trainer *t) {
     return t->micro.count <= t->wave.microbatches;
 }
+
+/* experiment.c: what `math` names. */
+const ls_math *ls__experiment_math(const ls_experiment *experiment);
 
 /* setup.c */
 ls_status ls__trainer_allocate(ls_trainer *t) LS_MUST_USE;

@@ -107,8 +107,7 @@ static ls_status load_checkpoint(ls_trainer *t, const char *path) {
 
 ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data, bool inference,
                         const ls_dataset **dataset) {
-    static const char *const maths[] = {"exact", "blas"};
-    t->math = ls_math_find(maths[t->experiment->math]);
+    t->math = ls__experiment_math(t->experiment);
     LS_TRY(ls_team_create(1, &t->team));
     LS_TRY(inference ? open_inputs(t, data, dataset) : open_view_data(t, data, dataset));
     LS_TRY(ls_comm_agree(t->comm, build_view(t, inference)));

@@ -1,14 +1,7 @@
 /* scale: z = x / sd, the population's standard deviation. A constant feature tells nothing and becomes 0. */
 #include "data/preprocess.h"
 
-/* Both are kept: the mean is what a constant feature comes back as. */
-static void learn(ls_preprocess *p, const ls_moments *m) {
-    for (size_t g = 0; g < p->groups; g++) {
-        p->statistic[0].values[g] = m->mean[g];
-        p->statistic[1].values[g] = m->deviation[g];
-    }
-}
-
+/* The mean is what a constant feature comes back as. */
 static ls_status ready(ls_preprocess *p) {
     for (size_t g = 0; g < p->groups; g++) {
         double deviation = p->statistic[1].values[g];
@@ -25,5 +18,5 @@ const ls_preprocess_type ls_preprocess_scale = {
     .type = {"scale", "divide by the standard deviation", ls__per_rows, sizeof(ls_per_options)},
     .statistics = 2,
     .statistic = {"mean", "deviation"},
-    .learn = learn,
+    .learn = ls__mean_deviation_learn,
     .ready = ready};

@@ -1,13 +1,6 @@
 /* standardize: z = (x - mean) / sd, the population's standard deviation. A constant feature becomes 0. */
 #include "data/preprocess.h"
 
-static void learn(ls_preprocess *p, const ls_moments *m) {
-    for (size_t g = 0; g < p->groups; g++) {
-        p->statistic[0].values[g] = m->mean[g];
-        p->statistic[1].values[g] = m->deviation[g];
-    }
-}
-
 static ls_status ready(ls_preprocess *p) {
     for (size_t g = 0; g < p->groups; g++) {
         double deviation = p->statistic[1].values[g];
@@ -22,5 +15,5 @@ const ls_preprocess_type ls_preprocess_standardize = {.type = {"standardize",
                                                                ls__per_rows, sizeof(ls_per_options)},
                                                       .statistics = 2,
                                                       .statistic = {"mean", "deviation"},
-                                                      .learn = learn,
+                                                      .learn = ls__mean_deviation_learn,
                                                       .ready = ready};

@@ -112,11 +112,9 @@ static void whiten_rows(const ls_preprocess *p, size_t count, const float *centr
     }
 }
 
-enum { MOST_FEATURES = 4096 };
-
 static void apply(const ls_preprocess *p, size_t count, const float *x, float *z) {
     size_t n = p->size;
-    float centred[TILE_ROWS * MOST_FEATURES];
+    float centred[TILE_ROWS * LS_MOST_SQUARE];
     for (size_t r = 0; r < count; r += TILE_ROWS) {
         size_t now = count - r < TILE_ROWS ? count - r : TILE_ROWS;
         for (size_t i = 0; i < TILE_ROWS; i++)
@@ -129,7 +127,7 @@ static void apply(const ls_preprocess *p, size_t count, const float *x, float *z
 static void invert(const ls_preprocess *p, size_t count, const float *z, float *x) {
     size_t n = p->size;
     const double *deviation = p->statistic[DEVIATION].values, *vectors = p->statistic[VECTORS].values;
-    double sum[MOST_FEATURES];
+    double sum[LS_MOST_SQUARE];
     for (size_t r = 0; r < count; r++) {
         memcpy(sum, p->shift, n * sizeof *sum);
         for (size_t j = 0; j < n; j++)
