@@ -69,7 +69,7 @@ static ls_status read_type(npy_array *a) {
 static ls_status read_shape(npy_array *a) {
     size_t order = value_of(a, "fortran_order"), at = value_of(a, "shape");
     const char *bytes = (const char *)a->file.bytes;
-    if (order == 0 || strncmp(bytes + order, "False", 5) != 0)
+    if (order == 0 || a->start - order < 5 || strncmp(bytes + order, "False", 5) != 0)
         return ls__file_fail_binary(&a->file, order,
                                     "the array is in Fortran order; save numpy.ascontiguousarray of it");
     if (at == 0 || bytes[at] != '(') return ls__file_fail_binary(&a->file, at, "the header has no shape");
