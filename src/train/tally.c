@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "train/trainer.h"
@@ -48,6 +47,7 @@ ls_status ls__tally_create(ls_model *model, const ls_choices *metrics, const ls_
     LS_TRY(take(pool, most, sizeof *out->higher, &out->higher));
     LS_TRY(name_losses(out, pool));
     add_metrics(out);
+    LS_TRY(take(pool, out->sums, sizeof *out->numbers, &out->numbers));
     const ls_model_loss *first = ls_model_loss_at(model, 0);
     if (first->target_kind != LS_LOSS_VALUES) return LS_OK;
     out->units = ls__transform_of(transforms, ls_model_slot(model, first->target)->name);
@@ -129,13 +129,8 @@ void ls__tally_values(const ls_tally *tally, const ls_sum *sums, uint64_t sample
     for (size_t i = 0; i < tally->metrics->count; i++) {
         const ls_choice *choice = &tally->metrics->items[i];
         const ls_metric_type *metric = ls_metric_of(choice);
-        double numbers[64];
-        double *many = numbers;
-        size_t count = metric->sums(outputs);
-        if (count > 64) many = malloc(count * sizeof *many);
-        if (many)
-            for (size_t k = 0; k < count; k++) many[k] = ls_sum_value(&sums[tally->metric_first[i] + k]);
-        values[losses + i] = many ? metric->value(choice->options, outputs, many) : 0.0 / 0.0;
-        if (many != numbers) free(many);
+        for (size_t k = 0; k < metric->sums(outputs); k++)
+            tally->numbers[k] = ls_sum_value(&sums[tally->metric_first[i] + k]);
+        values[losses + i] = metric->value(choice->options, outputs, tally->numbers);
     }
 }

@@ -77,6 +77,7 @@ typedef struct ls_tally {
     size_t values;              /* numbers that the sums make: 1 + losses + metrics */
     const char **names;         /* "loss", "loss.dense_2", "accuracy" */
     bool *higher;               /* better direction of each value */
+    double *numbers;            /* the values of one metric's sums, while they are looked at */
     float *prediction, *target; /* in original units */
 } ls_tally;
 
