@@ -139,8 +139,8 @@ static ls_status plan(ls_saver *saver, const ls_saver_options *options) {
 ls_status ls_saver_create(const ls_saver_options *options, ls_saver **out) {
     *out = NULL;
     ls_saver *saver = calloc(1, sizeof *saver);
-    LS_TRY(ls_comm_agree(options->comm, saver ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for a saver")));
-    ls_status status = saver ? plan(saver, options) : LS_OK;
+    ls_status status = ls_comm_agree(options->comm, saver ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for a saver"));
+    if (status == LS_OK) status = plan(saver, options);
     if (status == LS_OK)
         *out = saver;
     else

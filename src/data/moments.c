@@ -29,6 +29,7 @@ typedef struct leaves {
     double *rows;          /* chunk samples as doubles */
 } leaves;
 
+/* Collective; to be closed in all cases. */
 static ls_status leaves_open(const ls_dataset *set, size_t field, ls_comm *comm, leaves *out) {
     const ls_column *column = ls__dataset_column(set, field);
     size_t size = ls_shape_size(column->shape);
@@ -38,11 +39,10 @@ static ls_status leaves_open(const ls_dataset *set, size_t field, ls_comm *comm,
     out->chunk = CHUNK_BYTES / (size * sizeof(double));
     if (out->chunk == 0) out->chunk = 1;
     void *rows = NULL;
-    LS_TRY(ls_block_create(out->chunk, column->row_bytes, "a piece of the data", &out->scratch));
-    ls_status status = ls_block_create(out->chunk * size, sizeof(double), "a piece of the data", &rows);
-    if (status != LS_OK) ls_block_destroy(out->scratch);
+    ls_status status = ls_block_create(out->chunk, column->row_bytes, "a piece of the data", &out->scratch);
+    if (status == LS_OK) status = ls_block_create(out->chunk * size, sizeof(double), "a piece of the data", &rows);
     out->rows = rows;
-    return status;
+    return ls_comm_agree(comm, status);
 }
 
 static void leaves_close(leaves *l) {
@@ -182,12 +182,13 @@ static ls_status fit_columns(leaves *l, ls_moments *m) {
 ls_status ls__moments_fit(const ls_dataset *train, size_t field, ls_comm *comm, ls_moments *out) {
     leaves l;
     *out = (ls_moments){.samples = train->samples};
-    LS_TRY(ls_comm_agree(comm, leaves_open(train, field, comm, &l)));
     void *block = NULL;
-    ls_status status = ls_comm_agree(comm, ls_block_create(4 * l.size, sizeof(double), "moments of the data", &block));
+    ls_status status = leaves_open(train, field, comm, &l);
+    if (status == LS_OK)
+        status = ls_comm_agree(comm, ls_block_create(4 * l.size, sizeof(double), "moments of the data", &block));
+    out->mean = block;
     if (status == LS_OK) {
         out->size = l.size;
-        out->mean = block;
         out->least = out->mean + l.size;
         out->largest = out->least + l.size;
         out->deviation = out->largest + l.size;
@@ -265,8 +266,8 @@ static ls_status fit_bands(leaves *l, const double *mean, double *out) {
 
 ls_status ls__scatter_fit(const ls_dataset *train, size_t field, ls_comm *comm, const double *mean, double *out) {
     leaves l;
-    LS_TRY(ls_comm_agree(comm, leaves_open(train, field, comm, &l)));
-    ls_status status = fit_bands(&l, mean, out);
+    ls_status status = leaves_open(train, field, comm, &l);
+    if (status == LS_OK) status = fit_bands(&l, mean, out);
     leaves_close(&l);
     return status;
 }

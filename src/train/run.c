@@ -142,9 +142,8 @@ static ls_status loop(ls_trainer *t) {
 static ls_status evaluate_test(ls_trainer *t) {
     if (!t->data.test) return LS_OK;
     LS_TRY(ls__restore_best(t));
-    ls_evaluator *test = &t->evaluator[t->evaluators];
+    ls_evaluator *test = &t->evaluator[t->evaluators++];
     LS_TRY(ls__evaluator_create(t, "test", t->data.test, test));
-    t->evaluators++;
     LS_TRY(ls__evaluate(t, test));
     ls__scores_set(t, "test", test->values);
     return LS_OK;

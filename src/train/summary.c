@@ -36,12 +36,11 @@ static void fill_sections(const ls_trainer *t, const double *all, ls_report_sect
 
 static ls_status gather_sections(ls_trainer *t, ls_report_section *sections) {
     void *all = NULL;
-    if (ls_comm_first(t->comm)) {
-        ls_status status =
-            ls_block_create(ls_comm_size(t->comm) * LS_SECTION_COUNT, sizeof(double), "the report", &all);
-        LS_TRY(status);
-    }
-    ls_status status = ls_comm_gather(t->comm, t->seconds, sizeof t->seconds, all);
+    ls_status status = LS_OK;
+    if (ls_comm_first(t->comm))
+        status = ls_block_create(ls_comm_size(t->comm) * LS_SECTION_COUNT, sizeof(double), "the report", &all);
+    LS_TRY(ls_comm_agree(t->comm, status));
+    status = ls_comm_gather(t->comm, t->seconds, sizeof t->seconds, all);
     if (status == LS_OK && all) fill_sections(t, all, sections);
     ls_block_destroy(all);
     return status;
