@@ -12,9 +12,10 @@ typedef struct average {
     ls_store_writer *writer;
 } average;
 
+/* Parameters and running averages; what stands beside these in double is preprocessing. */
 static bool is_averaged(const ls_array *array) {
     bool model = strncmp(array->path, "/parameters/", 12) == 0 || strncmp(array->path, "/statistics/", 12) == 0;
-    return model && (array->dtype == LS_DTYPE_F32 || array->dtype == LS_DTYPE_F64);
+    return model && array->dtype == LS_DTYPE_F32;
 }
 
 static bool is_left_out(const ls_array *array) {
@@ -72,10 +73,7 @@ static ls_status mean(const average *all, const ls_array *array, double *sum, do
     }
     if (equal) return LS_OK;
     for (size_t j = 0; j < items; j++) sum[j] /= (double)all->count;
-    if (array->dtype == LS_DTYPE_F64)
-        memcpy(bytes, sum, array->bytes);
-    else
-        ls_dtype_convert(LS_DTYPE_F64, sum, LS_DTYPE_F32, bytes, items, NULL);
+    ls_dtype_convert(LS_DTYPE_F64, sum, LS_DTYPE_F32, bytes, items, NULL);
     return LS_OK;
 }
 
