@@ -167,7 +167,7 @@ void ls_dataset_count_classes(const ls_dataset *dataset, size_t field, size_t *c
 /** "a.h5:/train/y, sample 17": where a sample of a field stands in its own file. Appended to `out`. */
 ls_status ls_dataset_place(const ls_dataset *dataset, size_t field, size_t sample, ls_text *out) LS_MUST_USE;
 
-/** The words of class labels, where the file has them: dataset "/classes" or GROUP/classes, text, one for each. */
+/** The word of a class label, where the first file has a list of them, /classes; else its number. Appended to `out`. */
 ls_status ls_dataset_class_name(const ls_dataset *dataset, size_t label, ls_text *out) LS_MUST_USE;
 
 /** The data of a run: valid and test are NULL where the configuration has none. */

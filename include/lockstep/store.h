@@ -68,7 +68,7 @@ typedef enum ls_dtype {
     LS_DTYPE_I32,
     LS_DTYPE_U64,
     LS_DTYPE_I64,
-    LS_DTYPE_F16, /* IEEE half: read and converted, never written */
+    LS_DTYPE_F16, /* IEEE half */
     LS_DTYPE_F32,
     LS_DTYPE_F64,
     LS_DTYPE_TEXT,  /* strings of item_bytes bytes each, padded with NUL; item_bytes 0: of any length */
@@ -228,7 +228,7 @@ ls_status ls_store_append(ls_store_writer *writer, size_t index, const void *byt
 /**
  * Checksums, fsync, read back, compare, rename, fsync of the folder. `permit` (or NULL) is asked just before the
  * rename; its failure is passed on. All arrays are full (asserted). After a failure the temporary file is gone and the
- * target is as it was. Never calls HDF5.
+ * target is as it was, but where the folder alone could not be synced: then it is the new one. Never calls HDF5.
  */
 ls_status ls_store_commit(ls_store_writer *writer, ls_status (*permit)(void *argument), void *argument) LS_MUST_USE;
 
@@ -245,7 +245,7 @@ typedef struct ls_store_report {
     size_t damaged;      /* findings */
     bool has_checksums;  /* false: not written by lockstep, nothing to compare with */
     uint64_t state;      /* recomputed */
-    ls_text findings;    /* a line for each: "/parameters/dense_1/weight: the bytes differ from their checksum" */
+    ls_text findings;    /* a line for each: "/parameters/dense_1/weight: its bytes differ from its checksum" */
 } ls_store_report;
 
 /**

@@ -110,8 +110,7 @@ typedef struct ls_experiment {
 /** The rows of an experiment, ending with LS_OPTION_END. */
 extern const ls_option ls_experiment_rows[];
 
-/** Refuses what single rows cannot see: no stop condition, a metric's condition that does not parse, ... Local, pure.
- */
+/** Refuses what single rows cannot see (no stop condition, ...); chooses checkpoint.best where it is open. Local. */
 ls_status ls_experiment_check(ls_experiment *experiment) LS_MUST_USE;
 
 /* ---- the trainer ---------------------------------------------------------------------------------------------- */

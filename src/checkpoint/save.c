@@ -83,7 +83,7 @@ static ls_status make_snapshot(ls_saver *saver) {
     return LS_OK;
 }
 
-/* Rank 0: room for the largest part of a parameter, and for less than a page that is left of the part before. */
+/* Rank 0: room for the largest part of a parameter, for the rest of the part before, below a page, and for aligning. */
 static ls_status make_values(ls_saver *saver) {
     size_t largest = 0;
     for (size_t i = 0; i < ls_params_count(saver->params); i++) {

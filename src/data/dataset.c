@@ -106,8 +106,7 @@ ls_status ls__large_fail(const ls_storage *storage, const ls_column *column, siz
                         "holds a number that is too large for float32, in which it is trained on");
 }
 
-/* ---- columns: one dataset over all parts ---------------------------------------------------------------------------
- */
+/* ---- columns: one dataset over all parts ------------------------------------------------------------------------ */
 
 static ls_status find_array(const ls_part *part, const char *dataset, ls_pool *pool, const ls_array **out) {
     const char *path = NULL;
@@ -183,8 +182,7 @@ static ls_status open_column(ls_storage *s, const char *dataset, ls_column *colu
     return LS_OK;
 }
 
-/* ---- fields: what was asked for ------------------------------------------------------------------------------------
- */
+/* ---- fields: what was asked for --------------------------------------------------------------------------------- */
 
 static ls_status column_for(ls_storage *s, const char *dataset, size_t *out) {
     for (*out = 0; *out < s->columns; ++*out)
@@ -239,8 +237,7 @@ static void describe_fields(ls_dataset *d) {
     }
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 /* Sizes that a file of a few kB can claim, and that no memory will ever hold, must not wrap round to small ones. */
 static ls_status count_rows(ls_storage *s, size_t limit) {
@@ -335,8 +332,7 @@ void ls_dataset_destroy(ls_dataset *dataset) {
     free(dataset);
 }
 
-/* ---- describing ----------------------------------------------------------------------------------------------------
- */
+/* ---- describing ------------------------------------------------------------------------------------------------- */
 
 const char *ls_dataset_name(const ls_dataset *dataset) {
     return dataset->name;
@@ -400,8 +396,7 @@ ls_status ls_dataset_class_name(const ls_dataset *dataset, size_t label, ls_text
     return named ? ls_store_read_text(part->store, classes, label, out) : ls_text_add(out, "%zu", label);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
 
 ls_status ls__storage_read(const ls_storage *storage, const ls_column *column, size_t first, size_t count, void *out) {
     assert(count <= storage->rows && first <= storage->rows - count);

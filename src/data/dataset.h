@@ -12,7 +12,7 @@
 #include "lockstep/comm.h"
 #include "lockstep/data.h"
 
-/** A row of a column, as a caller counts it through map: see ls__dataset_row(). */
+/** A group of a file, and which rows of the whole it holds. */
 typedef struct ls_part {
     ls_store *store;
     const char *path, *group; /* "digits.h5", "/train" */
@@ -57,6 +57,7 @@ struct ls_dataset {
     ls_pool *pool; /* of the names of a split */
 };
 
+/** The row that a sample, as a caller counts it, stands in. */
 static inline size_t ls__dataset_row(const ls_dataset *dataset, size_t sample) {
     return dataset->map ? dataset->map[sample] : sample;
 }
@@ -88,7 +89,7 @@ bool ls__rows_finite(const ls_column *column, const void *rows, size_t count);
 /** Whether all numbers of `count` rows, as stored, are finite as floats, too. */
 bool ls__rows_fit_floats(const ls_column *column, const void *rows, size_t count);
 
-/** "FILE:/GROUP/DATASET, sample 17: " of a row, then the words: LS_ERR_DATA. */
+/** LS_ERR_DATA: "FILE:/GROUP/DATASET: sample 17: ", where the row stands in its own file, then the words. */
 ls_status ls__row_fail(const ls_storage *storage, const ls_column *column, size_t row, const char *format, ...)
     LS_PRINTF(4, 5) LS_MUST_USE;
 

@@ -70,8 +70,7 @@ static void inspect(const ls_column *column, const unsigned char *rows, size_t f
         if (!ls__rows_finite(column, rows + i * column->row_bytes, 1)) f->bad = first + i + 1;
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------------
- */
+/* ---- loading ---------------------------------------------------------------------------------------------------- */
 
 /* This rank's share of a column, in pieces that stay in the cache between reading and looking. */
 static ls_status load_share(const ls_storage *s, ls_column *column, unsigned char *rows, finding *f) {
@@ -171,8 +170,7 @@ ls_status ls__storage_load(ls_storage *s, size_t cache, ls_logger *log) {
     return load_columns(s, base, offset, findings);
 }
 
-/* ---- the digest ----------------------------------------------------------------------------------------------------
- */
+/* ---- the digest ------------------------------------------------------------------------------------------------- */
 
 enum { DIGEST_PIECES = 1024, DIGEST_BYTES = 64 << 10 };
 
@@ -202,8 +200,7 @@ static ls_status digest_column(const ls_storage *s, const ls_column *column, XXH
     size_t pieces = (bytes + DIGEST_BYTES - 1) / DIGEST_BYTES;
     if (pieces > DIGEST_PIECES) pieces = DIGEST_PIECES;
     for (size_t i = 0; i < pieces && status == LS_OK; i++) {
-        /* Where everything is covered the pieces follow each other; else they are spread evenly, the last at the end.
-         */
+        /* Where they cover all the pieces follow each other; else they lie evenly spread, the last at the end. */
         bool whole = bytes <= (size_t)DIGEST_PIECES * DIGEST_BYTES;
         size_t first =
             whole ? i * DIGEST_BYTES : (size_t)((double)(bytes - DIGEST_BYTES) * ((double)i / (DIGEST_PIECES - 1)));

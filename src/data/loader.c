@@ -45,8 +45,7 @@ struct ls_loader {
     ls_status ahead_status;
 };
 
-/* ---- packing --------------------------------------------------------------------------------------------------------
- */
+/* ---- packing ---------------------------------------------------------------------------------------------------- */
 
 /* Where a row in memory lies tells the processor what to fetch while the one before is packed. */
 enum { FETCH_AHEAD = 4, FETCH_LINES = 8 };
@@ -137,8 +136,7 @@ static ls_status pack(const ls_loader *l, const run *r, buffers *b, void *scratc
     return LS_OK;
 }
 
-/* ---- packing ahead --------------------------------------------------------------------------------------------------
- */
+/* ---- packing ahead ---------------------------------------------------------------------------------------------- */
 
 static void *pack_ahead(void *argument) {
     ls_loader *l = argument;
@@ -198,8 +196,7 @@ void ls_loader_expect(ls_loader *loader, uint32_t epoch, uint64_t first, size_t 
     pthread_mutex_unlock(&loader->lock);
 }
 
-/* ---- making ---------------------------------------------------------------------------------------------------------
- */
+/* ---- making ----------------------------------------------------------------------------------------------------- */
 
 /* Values of integer fields in memory are known: whatever is no index is refused before training. */
 static ls_status check_indices(const ls_dataset *set, const ls_loader_field *f) {
@@ -350,8 +347,7 @@ void ls_loader_destroy(ls_loader *loader) {
     free(loader);
 }
 
-/* ---- using ----------------------------------------------------------------------------------------------------------
- */
+/* ---- using ------------------------------------------------------------------------------------------------------ */
 
 ls_status ls_loader_seek(ls_loader *loader, uint32_t epoch, uint64_t position) {
     bool fits = false;

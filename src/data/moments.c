@@ -89,8 +89,7 @@ static void join(double *partials, size_t count, size_t stride, size_t width) {
             for (size_t j = 0; j < width; j++) partials[i * stride + j] += partials[(i + step) * stride + j];
 }
 
-/* ---- moments --------------------------------------------------------------------------------------------------------
- */
+/* ---- moments ---------------------------------------------------------------------------------------------------- */
 
 /* Which columns a pass is about. Partials of the first pass: sums | minima | maxima; of the second: squares. */
 typedef struct pass {
@@ -204,8 +203,7 @@ void ls__moments_free(ls_moments *moments) {
     *moments = (ls_moments){0};
 }
 
-/* ---- scatter matrix
- * -------------------------------------------------------------------------------------------------- */
+/* ---- scatter matrix --------------------------------------------------------------------------------------------- */
 
 /* Rows [first, first + count) of the matrix; of row i only columns 0 .. i. */
 typedef struct band {

@@ -25,8 +25,7 @@ static const ls_type *const types[] = {&ls_preprocess_none.type,
 
 const ls_family ls_preprocess_family = {.noun = "preprocessing", .types = types};
 
-/* ---- making --------------------------------------------------------------------------------------------------------
- */
+/* ---- making ----------------------------------------------------------------------------------------------------- */
 
 static ls_status plan_groups(ls_preprocess *p, const ls_choice *choice) {
     p->size = ls_shape_size(p->shape);
@@ -120,8 +119,7 @@ const ls_statistic *ls_preprocess_statistic(const ls_preprocess *preprocess, siz
     return &preprocess->statistic[index];
 }
 
-/* ---- learning ------------------------------------------------------------------------------------------------------
- */
+/* ---- learning --------------------------------------------------------------------------------------------------- */
 
 /* Moments of all elements of a group, from those of each: means of equal numbers of values, and the law of total
  * variance. */
@@ -174,8 +172,7 @@ ls_status ls_preprocess_ready(ls_preprocess *preprocess) {
     return LS_OK;
 }
 
-/* ---- affine maps ---------------------------------------------------------------------------------------------------
- */
+/* ---- affine maps ------------------------------------------------------------------------------------------------ */
 
 void ls__affine_set(ls_preprocess *p, size_t group, double shift, double factor) {
     for (size_t i = group * p->group_size; i < (group + 1) * p->group_size; i++) {

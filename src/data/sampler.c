@@ -37,8 +37,7 @@ static uint64_t block_start(const blocks *b, uint64_t at) {
     return at * b->block - (at > b->short_at ? b->lacking : 0);
 }
 
-/* Which unit of `unit` blocks holds a position: the short block makes later ones begin earlier, by less than a block.
- */
+/* Which unit of `unit` blocks holds a position: the short block lets later ones begin earlier, by less than a block. */
 static uint64_t unit_at(const blocks *b, uint64_t position, uint64_t unit) {
     uint64_t at = position / (unit * b->block);
     uint64_t next = (at + 1) * unit;
@@ -107,8 +106,7 @@ uint64_t ls__sampler_block(const ls_sampler *s, uint32_t epoch, uint64_t at) {
     return ls_permutation_at(&order, at);
 }
 
-/* ---- all orders
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- all orders ------------------------------------------------------------------------------------------------- */
 
 void ls_sampler_run(const ls_sampler *sampler, uint32_t epoch, uint64_t first, size_t count, uint64_t *out) {
     assert(count == 0 || (first < sampler->samples && count <= sampler->samples - first));
@@ -141,8 +139,8 @@ static const ls_column *main_column(const ls_dataset *d) {
 ls_sampler ls_sampler_sequential(const ls_data_options *options, const ls_dataset *dataset) {
     const ls_column *x = main_column(dataset);
     uint64_t block = options->block / x->row_bytes;
-    /* A block holds whole chunks: a chunk is read, and unpacked, as a whole anyway. */
     if (block == 0) block = 1;
+    /* A block holds whole chunks: a chunk is read, and unpacked, as a whole anyway. */
     if (x->chunk_rows) block = ls_round_up(block, x->chunk_rows);
     if (block > dataset->samples) block = dataset->samples;
     uint64_t window = options->window / (block * x->row_bytes);

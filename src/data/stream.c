@@ -64,8 +64,7 @@ static uint64_t slot_of(const ls_stream *s, uint64_t window, uint64_t in_window)
     return window % HELD * s->sampler.window + in_window;
 }
 
-/* ---- the thread: reads blocks -------------------------------------------------------------------------------------
- */
+/* ---- the thread: reads blocks ----------------------------------------------------------------------------------- */
 
 /* True once every rank has left the window that holds this one's slots. */
 static bool room_for(const ls_stream *s, uint64_t window) {
@@ -145,8 +144,7 @@ static ls_status begin_thread(ls_stream *s) {
     return LS_OK;
 }
 
-/* ---- making --------------------------------------------------------------------------------------------------------
- */
+/* ---- making ----------------------------------------------------------------------------------------------------- */
 
 /* A slot holds a block of every streamed field. */
 static ls_status plan_slots(ls_stream *s) {
@@ -245,8 +243,7 @@ ls_status ls__stream_create(const ls_dataset *dataset, const ls_sampler *sampler
 
 void ls__stream_destroy(ls_stream *stream) {
     if (!stream) return;
-    /* Others may still wait for what this rank's thread has to read. A failure to meet them leaves nothing to wait for.
-     */
+    /* Others may still wait for what this rank's thread has to read. Who cannot meet them has nothing to wait for. */
     if (stream->memory) ls_status_free(ls_comm_memory_barrier(stream->memory));
     end_thread(stream);
     ls_comm_memory_destroy(stream->memory);
@@ -254,8 +251,7 @@ void ls__stream_destroy(ls_stream *stream) {
     free(stream);
 }
 
-/* ---- using ---------------------------------------------------------------------------------------------------------
- */
+/* ---- using ------------------------------------------------------------------------------------------------------ */
 
 ls_status ls__stream_seek(ls_stream *stream, uint32_t epoch, uint64_t position) {
     LS_TRY(ls_comm_memory_barrier(stream->memory)); /* nobody waits any more for what this rank's thread has to read */

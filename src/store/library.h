@@ -33,7 +33,7 @@ ls__reason ls__hdf5_reason(void);
 /** File access for reading and for writing: no locks (they fail on some NFS and Lustre mounts), strong close. */
 hid_t ls__file_access(void);
 
-/** How numbers of a dtype are kept in files: little-endian. A constant of the library, or for half a type to close. */
+/** The type of an IEEE half, which HDF5 has no name for; little-endian. To be closed by H5Tclose. */
 hid_t ls__half_type(void);
 
 #endif

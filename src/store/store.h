@@ -32,8 +32,7 @@ ls_status ls__file_open(const char *path, int *fd, uint64_t *bytes) LS_MUST_USE;
 /** Fills an entry from its open dataset; what cannot be read gets a refusal. Between enter and leave. */
 void ls__array_describe(ls__entry *entry, const ls_store *store);
 
-/** `path` with single slashes and none at the end, so that equal arrays have equal names. Yours to free; NULL: memory.
- */
+/** `path` with single slashes and none at the end: equal arrays have equal names. Yours to free; NULL: no memory. */
 char *ls__normal_path(const char *path);
 
 #endif

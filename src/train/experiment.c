@@ -114,8 +114,7 @@ static ls_status check_stop(const ls_experiment *experiment) {
     return LS_OK;
 }
 
-/* With validation data the best is the least validation loss, else the least training loss; early stopping says better.
- */
+/* With validation data the best is the least validation loss, else the least training loss; stop.early says better. */
 static void choose_best(ls_experiment *experiment) {
     ls_checkpoint_options *checkpoint = &experiment->checkpoint;
     experiment->best_chosen = checkpoint->best_given || experiment->stop.early.metric;

@@ -22,8 +22,7 @@ typedef struct replay {
 
 /* ---- which checkpoints ------------------------------------------------------------------------------------------- */
 
-/* Rank 0: the newest one at or before `most` that is whole, else the oldest one. `steps` are those before the newest.
- */
+/* Rank 0: the newest one up to step `most` that is whole, else the oldest one. `steps` are those before the newest. */
 static ls_status find_base(const ls_trainer *t, replay *r, const uint64_t *steps, size_t count, uint64_t most) {
     const char *folder = t->experiment->run.dir;
     size_t far = 0;

@@ -400,8 +400,7 @@ ls_status ls__trainer_resume(ls_trainer *t, const ls_run_request *request, bool 
     return status;
 }
 
-/* Rank 0: the best checkpoint, or NULL where its save failed or the file went bad since: then the present one must do.
- */
+/* Rank 0: the best checkpoint, or NULL where its save failed or the file went bad: then the present one must do. */
 static ls_status open_best(ls_trainer *t, ls_checkpoint **out) {
     char path[4096];
     uint64_t step = 0;

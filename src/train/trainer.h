@@ -380,15 +380,14 @@ ls_status ls__evaluate(ls_trainer *t, ls_evaluator *evaluator) LS_MUST_USE;
 /* The same, unless the run is asked to stop before it is through: then *cut, and there is no result. Collective. */
 ls_status ls__evaluate_unless_stopped(ls_trainer *t, ls_evaluator *evaluator, bool *cut) LS_MUST_USE;
 
-/* view.c: a checkpoint's model on a data set. `inference`: inputs only, no losses. Collective; ls_trainer_destroy() it.
- */
+/* view.c: a checkpoint's model on a data set. `inference`: inputs only, no losses. Collective. */
+/* *out is to be destroyed by ls_trainer_destroy(), also where this fails. */
 ls_status ls__view_create(const ls_experiment *experiment, ls_comm *comm, ls_logger *logger,
                           ls_trainer **out) LS_MUST_USE;
 ls_status ls__view_open(ls_trainer *t, const char *checkpoint, const char *data, bool inference,
                         const ls_dataset **dataset) LS_MUST_USE;
 
-/* network.c: the loss that judges the last layer's output, or NULL; and what undoes preprocess_y on it: NULL where
- * nothing. */
+/* network.c: the loss that judges the last layer's output, or NULL; and what undoes preprocess_y on it, or NULL. */
 const ls_choice *ls__judging_loss(const ls_experiment *experiment, const ls_model *model);
 ls_status ls__units_restore(const ls_experiment *experiment, ls_model *model, const ls_items *items,
                             ls_preprocess **out) LS_MUST_USE;

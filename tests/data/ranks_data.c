@@ -358,8 +358,7 @@ static void what_is_wrong_is_found_while_it_is_streamed(void **state) {
         }
 }
 
-/* ---- what is learnt
- * -------------------------------------------------------------------------------------------------- */
+/* ---- what is learnt --------------------------------------------------------------------------------------------- */
 
 /* The definition: at most 64 leaves in file order, then pairs of pairs. */
 static double leaf_sum(const double *values, size_t count) {

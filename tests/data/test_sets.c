@@ -52,8 +52,7 @@ static void a_fraction_is_one_number_between_0_and_1(void **state) {
         assert_false(ls_data_fraction(&(ls_texts){1, &bad[i]}, &value));
 }
 
-/* ---- opening
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 static const float x6[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 static const int8_t y6[6] = {0, 1, 2, 0, 1, 2};
@@ -353,8 +352,7 @@ static void weights_get_mean_1(void **state) {
     }
 }
 
-/* ---- order
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- order ------------------------------------------------------------------------------------------------------ */
 
 static void orders_are_permutations(void **state) {
     (void)state;
@@ -422,8 +420,7 @@ static void draws_with_replacement_are_uniform(void **state) {
     for (size_t i = 0; i < 10; i++) assert_true(counts[i] > 850 && counts[i] < 1150);
 }
 
-/* ---- preprocessing
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- preprocessing ---------------------------------------------------------------------------------------------- */
 
 /* Four samples of (2, 1, 2): two channels of two pixels; the second channel is constant. */
 static const float images[16] = {1, 3, 7, 7, 2, 6, 7, 7, 3, 3, 7, 7, 2, 4, 7, 7};
@@ -534,8 +531,7 @@ static void whitening_a_row_alone_gives_the_same_bits(void **state) {
     ls_data_close(&data);
 }
 
-/* ---- augmentation
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- augmentation ----------------------------------------------------------------------------------------------- */
 
 static void augmented(const char *name, const char *key, const char *value, uint64_t position, const float *x,
                       float *out) {
@@ -599,8 +595,7 @@ static void images_are_needed_for_flips(void **state) {
                    "flip wants images");
 }
 
-/* ---- importing and repacking
- * ------------------------------------------------------------------------------------------ */
+/* ---- importing and repacking ------------------------------------------------------------------------------------ */
 
 static void import_to(const ls_choice *format, const char *first, const char *second, const char *output) {
     const char *items[] = {first, second};

@@ -35,8 +35,7 @@ static int tear_down(void **state) {
     return unsetenv("TMPDIR");
 }
 
-/* ---- a good file ---------------------------------------------------------------------------------------------------
- */
+/* ---- a good file ------------------------------------------------------------------------------------------------ */
 
 /* As other programs write them: chunks, compression, strings of any length, groups. */
 static void write_data_set(const char *path) {
@@ -72,8 +71,7 @@ static void write_data_set(const char *path) {
     H5Fclose(file);
 }
 
-/* ---- one file in a process of its own -----------------------------------------------------------------------------
- */
+/* ---- one file in a process of its own --------------------------------------------------------------------------- */
 
 /* Of the address sanitizer, where the build has it: it ends the process by itself. */
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));

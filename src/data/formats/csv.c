@@ -67,7 +67,7 @@ typedef struct work {
 
 /* ---- which column is what ---- */
 
-/* "3", "first", "last" or a name; columns is "none". A name wins over a number. */
+/* "3", "first", "last", or a name, which wins over the others. */
 static ls_status find_column(const work *w, const char *text, const char *option, size_t *out) {
     for (size_t i = 0; i < w->table.columns; i++)
         if (w->table.header && strcmp(w->columns[i].name, text) == 0) {

@@ -3,8 +3,7 @@
 
 #include "train/trainer.h"
 
-/* Below this a save is finished before the next begins: it takes milliseconds, and steps of saves stay where expected.
- */
+/* Below this a save is finished before training goes on: it takes milliseconds, and each comes when it is due. */
 static const double small_state = 20e6;
 
 static bool is_small(const ls_trainer *t) {
