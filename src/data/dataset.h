@@ -83,6 +83,13 @@ ls_status ls__storage_read(const ls_storage *storage, const ls_column *column, s
 ls_status ls__dataset_doubles(const ls_dataset *dataset, size_t field, size_t first, size_t count, void *scratch,
                               double *out) LS_MUST_USE;
 
+/** Rows [*first, *end) of `rows` that fall to one of `ranks` ranks: contiguous shares, as even as may be. */
+static inline void ls__rows_share(size_t rows, size_t rank, size_t ranks, size_t *first, size_t *end) {
+    size_t left = rows % ranks;
+    *first = rows / ranks * rank + (rank < left ? rank : left);
+    *end = *first + rows / ranks + (rank < left);
+}
+
 /** Whether all numbers of `count` rows, as stored, are finite. */
 bool ls__rows_finite(const ls_column *column, const void *rows, size_t count);
 

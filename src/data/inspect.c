@@ -34,9 +34,8 @@ static ls_status look_at(const inspection *in, const ls_loader_field *f, const l
 
 static ls_status inspect_share(inspection *in, const ls_loader_field *f, const ls_column *column, uint64_t *bytes) {
     const ls_storage *s = in->plan->dataset->storage;
-    size_t rank = ls_comm_rank(in->plan->comm), size = ls_comm_size(in->plan->comm);
-    size_t first = s->rows / size * rank + (rank < s->rows % size ? rank : s->rows % size);
-    size_t end = first + s->rows / size + (rank < s->rows % size);
+    size_t first, end;
+    ls__rows_share(s->rows, ls_comm_rank(in->plan->comm), ls_comm_size(in->plan->comm), &first, &end);
     for (size_t at = first; at < end; at += in->step) {
         size_t count = end - at < in->step ? end - at : in->step;
         ls_comm_beat(in->plan->comm);

@@ -74,9 +74,8 @@ static void inspect(const ls_column *column, const unsigned char *rows, size_t f
 
 /* This rank's share of a column, in pieces that stay in the cache between reading and looking. */
 static ls_status load_share(const ls_storage *s, ls_column *column, unsigned char *rows, finding *f) {
-    size_t rank = ls_comm_memory_rank(s->memory), size = ls_comm_memory_size(s->memory);
-    size_t first = s->rows / size * rank + (rank < s->rows % size ? rank : s->rows % size);
-    size_t end = first + s->rows / size + (rank < s->rows % size);
+    size_t first, end;
+    ls__rows_share(s->rows, ls_comm_memory_rank(s->memory), ls_comm_memory_size(s->memory), &first, &end);
     size_t step = column->row_bytes < LOAD_BYTES ? LOAD_BYTES / column->row_bytes : 1;
     *f = (finding){.least = INT64_MAX, .largest = INT64_MIN};
     for (size_t at = first; at < end; at += step) {
