@@ -28,7 +28,7 @@ struct ls_team {
     size_t sleepers; /* under lock */
     void (*work)(void *argument, size_t part, size_t parts);
     void *argument;
-    bool stop;
+    atomic_bool stop;
     atomic_uint run; /* raised when the ticket of a new run is out */
     atomic_uint_fast64_t ticket;
     atomic_size_t done; /* parts */
@@ -79,14 +79,14 @@ static void *worker(void *argument) {
     ls_team *team = argument;
     for (unsigned seen = 0;;) {
         seen = await_run(team, seen);
-        if (team->stop) return NULL;
+        if (atomic_load(&team->stop)) return NULL;
         take_parts(team);
     }
 }
 
 static void end_workers(ls_team *team, size_t started) {
     if (!started) return;
-    team->stop = true;
+    atomic_store(&team->stop, true);
     announce(team);
     for (size_t i = 0; i < started; i++) pthread_join(team->thread[i], NULL);
 }
