@@ -206,6 +206,11 @@ size_t ls_comm_node_first(const ls_comm *comm, size_t node) {
     return comm->grouping->first[node];
 }
 
+size_t ls_comm_machine_first(const ls_comm *comm, size_t rank) {
+    assert(rank < comm->size);
+    return comm->machine->first[ls__grouping_node(comm->machine, rank)];
+}
+
 const char *ls_comm_advice(const ls_comm *comm) {
     return comm->machine->nodes > 1 ? ls__launch_advice("/sys/class/infiniband") : NULL;
 }

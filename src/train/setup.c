@@ -3,7 +3,6 @@
  * taken, so that `check` does just this much.
  */
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,15 +143,6 @@ static void plan_end(ls_trainer *t) {
     if (stop->metric) (void)ls__stop_metric_parse(stop->metric, &t->stop_metric); /* was checked with the experiment */
 }
 
-static size_t thread_count(const ls_trainer *t) {
-    if (t->experiment->run.threads) return t->experiment->run.threads;
-    cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 1;
-    size_t cores = (size_t)CPU_COUNT(&mask), sharing = ls_comm_node_size(t->comm);
-    /* A mask of fewer cores than ranks is this rank's own binding; a wider one is shared by the ranks of the node. */
-    return cores > sharing ? cores / sharing : 1;
-}
-
 /* ---- feeds ------------------------------------------------------------------------------------------------------- */
 
 ls_feed_plan ls__training_feed(const ls_trainer *t) {
@@ -188,7 +178,9 @@ static ls_status check_feeds(const ls_trainer *t) {
 static ls_status build(ls_trainer *t) {
     t->math = ls__experiment_math(t->experiment);
     LS_TRY(ls__arithmetic_agree(t->math, t->experiment->math != 0, t->comm));
-    LS_TRY(ls_comm_agree(t->comm, ls_team_create(thread_count(t), &t->team)));
+    size_t threads = 0;
+    LS_TRY(ls__threads_choose(t->experiment->run.threads, t->comm, t->logger, &threads));
+    LS_TRY(ls_comm_agree(t->comm, ls_team_create(threads, &t->team)));
     LS_TRY(open_data(t));
     LS_TRY(plan_batches(t, ls_comm_size(t->comm)));
     LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_FLOAT, false,

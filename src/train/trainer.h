@@ -6,7 +6,7 @@
  *     nonfinite.c  where a number went bad                          replay.c     the last steps once more
  *     run.c        the loop, resume, the end                        hooks/       what happens after a step or an epoch
  *     view.c       a checkpoint on a data set                       predict.c    what its model says of one
- *     network.c    a checkpoint's network without data
+ *     network.c    a checkpoint's network without data          threads.c    how many threads a rank has
  *     state.c      what a checkpoint keeps of all this              stop.c       when a run ends
  */
 #ifndef LOCKSTEP_TRAIN_TRAINER_H
@@ -332,6 +332,11 @@ size_t ls__default_microbatch(size_t batch);
 ls_feed_plan ls__training_feed(const ls_trainer *t);
 /* Refuses ranks whose arithmetic has other bits than the first's. Collective. */
 ls_status ls__arithmetic_agree(const ls_math *math, bool blas, ls_comm *comm) LS_MUST_USE;
+/*
+ * The threads of this rank: `wanted`, or with 0 its share of the cores that it may use. Warns where a machine has fewer
+ * cores than threads. Collective.
+ */
+ls_status ls__threads_choose(size_t wanted, ls_comm *comm, ls_logger *logger, size_t *out) LS_MUST_USE;
 /* Refuses more ranks than micro-batches, with what would do. */
 ls_status ls__plan_check(const ls_microplan *plan) LS_MUST_USE;
 /* The names of the slots that the reducer keeps: the optimizer's, and one for stop.gradient_norm. */

@@ -42,8 +42,9 @@ def command(arguments, ranks):
     return (["mpirun", "--quiet", "-n", str(ranks)] if ranks else []) + [PROGRAM] + [str(a) for a in arguments]
 
 
-def lockstep(*arguments, code=0, says=None, ranks=0, path=None):
-    """Runs the program; returns what it printed. `says`: words that must be on either stream."""
+def lockstep(*arguments, code=0, says=None, errors=None, ranks=0, path=None):
+    """Runs the program; returns what it printed. `says`: words that must be on either stream; `errors`: a list to which
+    standard error is added."""
     environment = dict(os.environ, **RANKS)
     if ranks:
         # Open MPI's threads may end while leaks are looked for, which ends the looking. The rank tests look for them.
@@ -52,6 +53,8 @@ def lockstep(*arguments, code=0, says=None, ranks=0, path=None):
         environment["PATH"] = path
     done = subprocess.run(command(arguments, ranks), capture_output=True, text=True, timeout=300, env=environment)
     told = f"lockstep {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    if errors is not None:
+        errors.append(done.stderr)
     check(done.returncode == code, f"expected exit {code}; {told}")
     for words in [says] if isinstance(says, str) else says or []:
         check(words in done.stdout + done.stderr, f"expected \"{words}\"; {told}")
@@ -578,6 +581,23 @@ def lists_and_choices_are_varied():
     check(keys == {"{sgd: {learning_rate: 0.1, momentum: 0.5}}", "{adam: {learning_rate: 0.01}}"}, f"{keys}")
 
 
+# ---- threads ----
+
+def threads_follow_the_cores():
+    """Ranks of a machine share its cores, also where they are nodes of their own; a crowd is warned of once."""
+    cores = len(os.sched_getaffinity(0))
+    each, words, errors = max(1, cores // 2), ["train", "classify.yaml", "--progress=none"], []
+    for setting in "auto", 1:
+        told = lockstep(*words, "--set", f"run.dir=runs/threads-{setting}", "--set",
+                        f"topology.ranks_per_node={setting}", ranks=2, errors=errors)
+        check(f"{each} thread{'s' if each > 1 else ''} each" in told, f"{cores} cores for two ranks; {told}")
+    check("".join(errors).count(" share ") == (2 if cores < 2 else 0), f"{cores} cores for two ranks; {errors}")
+    errors.clear()
+    lockstep(*words, "--set", "run.dir=runs/crowd", "--set", f"run.threads={cores}", ranks=2, errors=errors)
+    check(errors[0].count("warning") == 1 and f"{2 * cores} threads of 2 ranks share {cores} core" in errors[0],
+          f"one warning is wanted: {errors}")
+
+
 # ---- speed ----
 
 def the_machine_is_measured():
@@ -611,7 +631,8 @@ def main():
              predictions_are_refused_where_they_cannot_be, checkpoints_are_averaged, networks_are_exported,
              curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked,
              a_sweep_does_not_hide_a_run, folds_are_run,
-             sweeps_are_refused_before_they_start, lists_and_choices_are_varied, the_machine_is_measured]
+             sweeps_are_refused_before_they_start, lists_and_choices_are_varied,
+             threads_follow_the_cores, the_machine_is_measured]
     chosen = sys.argv[3:]
     folder = tempfile.mkdtemp(prefix="lockstep-commands-")
     os.chdir(folder)

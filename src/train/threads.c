@@ -1,0 +1,62 @@
+/*
+ * How many threads a rank computes with, from the cores that it may use and the ranks that share them.
+ */
+#include <sched.h>
+
+#include "train/trainer.h"
+
+/* What a rank says of itself; travels as bytes. */
+typedef struct seat {
+    cpu_set_t cores; /* that it may use: its own where the launcher binds ranks, else those of the machine */
+    size_t threads;  /* as configured; 0: auto */
+} seat;
+
+static size_t auto_threads(const ls_comm *comm, const seat *seats, size_t rank) {
+    size_t first = ls_comm_machine_first(comm, rank), sharing = 0, cores = (size_t)CPU_COUNT(&seats[rank].cores);
+    for (size_t r = first; r < ls_comm_size(comm) && ls_comm_machine_first(comm, r) == first; r++) {
+        cpu_set_t both;
+        CPU_AND(&both, &seats[r].cores, &seats[rank].cores);
+        sharing += CPU_COUNT(&both) > 0;
+    }
+    return cores > sharing ? cores / sharing : 1;
+}
+
+/* Says so once where a machine has fewer cores than threads. */
+static void warn_of_crowds(const ls_comm *comm, const seat *seats, ls_logger *logger) {
+    for (size_t first = 0, end = 0; first < ls_comm_size(comm); first = end) {
+        cpu_set_t all;
+        CPU_ZERO(&all);
+        size_t threads = 0;
+        for (; end < ls_comm_size(comm) && ls_comm_machine_first(comm, end) == first; end++) {
+            CPU_OR(&all, &all, &seats[end].cores);
+            threads += seats[end].threads;
+        }
+        size_t cores = (size_t)CPU_COUNT(&all);
+        if (threads <= cores) continue;
+        ls_logger_say(logger, LS_LOG_WARNING,
+                      "%zu threads of %zu rank%s share %zu core%s of %s, which is slower than one each: start fewer "
+                      "ranks, or set run.threads",
+                      threads, end - first, end - first == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
+                      ls_comm_host(comm, first));
+        return;
+    }
+}
+
+ls_status ls__threads_choose(size_t wanted, ls_comm *comm, ls_logger *logger, size_t *out) {
+    size_t size = ls_comm_size(comm);
+    void *table = NULL;
+    LS_TRY(ls_comm_agree(comm, ls_block_create(size, sizeof(seat), "the table of cores", &table)));
+    seat *seats = table, mine = {.threads = wanted};
+    CPU_ZERO(&mine.cores);
+    if (sched_getaffinity(0, sizeof mine.cores, &mine.cores) != 0) CPU_SET(0, &mine.cores);
+    ls_status status = ls_comm_gather(comm, &mine, sizeof mine, seats);
+    if (status == LS_OK) status = ls_comm_broadcast(comm, 0, seats, size * sizeof *seats);
+    for (size_t r = 0; r < size && status == LS_OK; r++)
+        if (!seats[r].threads) seats[r].threads = auto_threads(comm, seats, r);
+    if (status == LS_OK) {
+        warn_of_crowds(comm, seats, logger);
+        *out = seats[ls_comm_rank(comm)].threads;
+    }
+    ls_block_destroy(table);
+    return status;
+}
