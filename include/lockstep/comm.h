@@ -48,6 +48,12 @@ ls_status ls_comm_start(const ls_comm_options *options, ls_comm **out) LS_MUST_U
 /** Leaves. Collective. Finalises MPI if ls_comm_start() initialised it. All memory must be destroyed before. */
 void ls_comm_finish(ls_comm *comm);
 
+/**
+ * The first `ranks` ranks as a communicator of their own: to measure how a job scales. Collective over `comm`; *out is
+ * NULL on the other ranks. It ends with ls_comm_finish(), before `comm` does.
+ */
+ls_status ls_comm_first_ranks(ls_comm *comm, size_t ranks, ls_comm **out) LS_MUST_USE;
+
 /** The configuration is read after the ranks have joined; these set what it says. Local; equal on all ranks. */
 void ls_comm_set_deadline(ls_comm *comm, double seconds);
 void ls_comm_set_logger(ls_comm *comm, ls_logger *logger);
@@ -202,6 +208,9 @@ void ls_comm_note_io(ls_comm *comm, const char *text);
 
 /** A sign of life of a rank that works long on its own while others wait. Local in effect; call it per item. */
 void ls_comm_beat(ls_comm *comm);
+
+/** Seconds since the start in which this rank had nothing to do but wait for others. Local. */
+double ls_comm_waited(const ls_comm *comm);
 
 /**
  * Ends the job because of a failure that only this rank knows: prints one block (host, rank, phase, step, the failure,

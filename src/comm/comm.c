@@ -113,8 +113,8 @@ static ls_status put_up_board(ls_comm *comm) {
     return status;
 }
 
-static ls_status start(ls_comm *comm, ls__machine *machine, const ls_comm_options *options) {
-    LS_TRY(ls__transport_start(&comm->transport, machine));
+/* What is left to do where ranks can talk. */
+static ls_status settle(ls_comm *comm, const ls__machine *machine, const ls_comm_options *options) {
     comm->rank = machine->rank;
     comm->size = machine->size;
     const size_t alone = 0;
@@ -139,7 +139,8 @@ ls_status ls_comm_start(const ls_comm_options *options, ls_comm **out) {
     if (!comm) return LS_FAIL(LS_ERR_MEMORY, "no memory for a communicator");
     comm->logger = options->logger;
     ls__machine machine = {0};
-    ls_status status = start(comm, &machine, options);
+    ls_status status = ls__transport_start(&comm->transport, &machine);
+    if (status == LS_OK) status = settle(comm, &machine, options);
     free(machine.leader);
     if (status != LS_OK) {
         ls_comm_finish(comm);
@@ -147,6 +148,32 @@ ls_status ls_comm_start(const ls_comm_options *options, ls_comm **out) {
     }
     *out = comm;
     return LS_OK;
+}
+
+ls_status ls_comm_first_ranks(ls_comm *comm, size_t ranks, ls_comm **out) {
+    assert(ranks > 0 && ranks <= comm->size);
+    *out = NULL;
+    bool member = comm->rank < ranks;
+    ls__machine machine = {.rank = comm->rank, .size = ranks, .leader = malloc(ranks * sizeof *machine.leader)};
+    ls_comm *part = calloc(1, sizeof *part);
+    ls_status status = part && machine.leader ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for a communicator");
+    LS_TRY_ELSE(status, ls_comm_agree(comm, status), failed);
+    for (size_t r = 0; r < ranks; r++) machine.leader[r] = ls_comm_machine_first(comm, r);
+    part->logger = comm->logger;
+    part->transport.world = part->transport.alarm = (ls__channel){MPI_COMM_NULL};
+    status = ls__channel_split(&comm->transport, !member, &part->transport.world);
+    if (status == LS_OK) status = ls__channel_split(&comm->transport, !member, &part->transport.alarm);
+    if (status == LS_OK && member) status = settle(part, &machine, &(ls_comm_options){.deadline = comm->deadline});
+    status = ls_comm_agree(comm, status);
+    if (status != LS_OK || !member)
+        ls_comm_finish(part);
+    else
+        *out = part;
+    part = NULL;
+failed:
+    free(part);
+    free(machine.leader);
+    return status;
 }
 
 void ls_comm_finish(ls_comm *comm) {
@@ -175,6 +202,10 @@ void ls_comm_set_deadline(ls_comm *comm, double seconds) {
 
 void ls_comm_set_logger(ls_comm *comm, ls_logger *logger) {
     comm->logger = logger;
+}
+
+double ls_comm_waited(const ls_comm *comm) {
+    return comm->waited;
 }
 
 size_t ls_comm_rank(const ls_comm *comm) {

@@ -44,6 +44,7 @@ struct ls_comm {
     ls__transport transport;
     size_t rank, size;
     double deadline;
+    double waited; /* seconds */
     ls_logger *logger;
     char (*hosts)[LS__HOST_BYTES]; /* size of them */
     ls__grouping *machine, *grouping;

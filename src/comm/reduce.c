@@ -61,6 +61,7 @@ static void sum_node(ls_reducer *r, ls__seat *seat) {
     const ls__schedule *s = &r->schedule;
     size_t partials = partials_of(r, r->grouping->node);
     if (partials == 0) return;
+    r->summed++;
     for (size_t at = seat->range.begin; at < seat->range.end; at += LS_GRAIN) {
         for (size_t j = 0; j < partials; j++) {
             if (j == s->in_place) continue;
@@ -188,6 +189,7 @@ static void end_halving_step(ls_reducer *r, ls__seat *seat) {
         else
             ls__add(here, there, here);
     }
+    r->summed += theirs;
     seat->from = keep.begin;
     seat->to = keep.end;
     seat->step++;
@@ -240,6 +242,7 @@ static void end_piece(ls_reducer *r, ls_piece *piece, double *norms) {
 }
 
 static void end_job(ls_reducer *r, size_t job) {
+    r->summed++;
     for (size_t p = r->job[job].piece_first; p < r->job[job].piece_end; p++)
         end_piece(r, &r->piece[p], r->norms + r->norm_first[p]);
     ls__seat_of(r, job)->state = LS__SEAT_FREE;

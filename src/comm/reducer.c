@@ -341,7 +341,9 @@ static ls_status drive(ls_reducer *r, ls_status (*poll)(ls_reducer *), bool (*al
     ls_status status = LS_OK;
     ls__wait wait = ls__wait_begin(r->comm, what);
     for (;;) {
+        size_t summed = r->summed;
         LS_TRY_ELSE(status, poll(r), end);
+        if (r->summed != summed) ls__wait_worked(&wait);
         if (r->retired == r->jobs && (!also || also(r))) break;
         ls__wait_pause(&wait);
     }

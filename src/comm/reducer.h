@@ -93,6 +93,7 @@ struct ls_reducer {
     ls__reducer_state state;
     uint64_t step;
     size_t next, retired; /* jobs that have a seat, or had one; jobs that are done */
+    size_t summed;        /* counts the times that something was added: what a poll did, if anything */
 };
 
 /* ---- schedule.c ---- */

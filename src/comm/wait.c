@@ -267,7 +267,13 @@ ls__wait ls__wait_begin(ls_comm *comm, const char *what) {
     return (ls__wait){.comm = comm, .what = what};
 }
 
+void ls__wait_worked(ls__wait *wait) {
+    if (wait->idle > 0) wait->comm->waited += wait->rested - wait->idle;
+    wait->idle = 0;
+}
+
 void ls__wait_end(ls__wait *wait) {
+    if (wait->idle > 0) wait->comm->waited += ls_clock_now() - wait->idle;
     if (wait->begin > 0) atomic_store_explicit(&wait->comm->line->looked, 0, memory_order_relaxed);
 }
 
@@ -321,6 +327,7 @@ static void look(ls__wait *wait) {
 }
 
 void ls__wait_pause(ls__wait *wait) {
+    if (wait->idle <= 0) wait->idle = wait->rested = ls_clock_now();
     if (++wait->pauses <= SPINS) {
 #if defined(__x86_64__)
         __builtin_ia32_pause();
@@ -331,12 +338,14 @@ void ls__wait_pause(ls__wait *wait) {
     if (wait->crowded) {
         const struct timespec nap = {.tv_nsec = NAP_NANOSECONDS};
         nanosleep(&nap, NULL);
+        wait->rested = ls_clock_now();
         return;
     }
     double before = ls_clock_now();
     sched_yield();
+    wait->rested = ls_clock_now();
     /* Somebody else had work for this core. Who sleeps is put on a core sooner than who yields again and again. */
-    wait->crowded = ls_clock_now() - before > crowded_seconds;
+    wait->crowded = wait->rested - before > crowded_seconds;
 }
 
 /* ---- a failure that one rank alone knows ---------------------------------------------------------------------- */

@@ -17,6 +17,8 @@ typedef struct ls__wait {
     ls_comm *comm;
     const char *what;
     unsigned pauses;
+    double idle;      /* since when there has been nothing to do; 0: there is */
+    double rested;    /* when the last pause ended, but for the shortest */
     double begin;     /* when it first looked at the clock; 0: not yet */
     double sign;      /* the last sign of life of anyone who does not wait */
     double looked;    /* when it last looked at the clock */
@@ -28,6 +30,8 @@ typedef struct ls__wait {
 
 ls__wait ls__wait_begin(ls_comm *comm, const char *what);
 void ls__wait_pause(ls__wait *wait);
+/** What was done since the last pause was work: it does not count as waiting (ls_comm_waited()). */
+void ls__wait_worked(ls__wait *wait);
 void ls__wait_end(ls__wait *wait);
 
 /** What the deadline needs to know of peers. Created and destroyed with the communicator. */

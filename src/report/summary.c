@@ -117,8 +117,9 @@ static ls_status print_head(ls_text *out, const ls_summary *s) {
                        ls_report_seconds(s->seconds, time)));
     if (isfinite(s->samples_per_second))
         LS_TRY(ls_text_add(out, "speed       %.0f samples/s\n", s->samples_per_second));
-    LS_TRY(ls_text_add(out, "machine     %" PRIu64 " ranks on %" PRIu64 " nodes, %" PRIu64 " threads each%s%s\n",
-                       s->ranks, s->nodes, s->threads, s->math ? ", " : "", s->math ? s->math : ""));
+    LS_TRY(ls_text_add(out, "machine     %" PRIu64 " rank%s on %" PRIu64 " node%s, %" PRIu64 " thread%s each%s%s\n",
+                       s->ranks, s->ranks == 1 ? "" : "s", s->nodes, s->nodes == 1 ? "" : "s", s->threads,
+                       s->threads == 1 ? "" : "s", s->math ? ", " : "", s->math ? s->math : ""));
     LS_TRY(ls_text_add(out, "parameters  %" PRIu64 "\n", s->parameters));
     if (s->best_metric)
         LS_TRY(ls_text_add(out, "best        %s %.6g at step %" PRIu64 "\n", s->best_metric, s->best, s->best_step));

@@ -57,9 +57,9 @@ static ls_status backward(ls_trainer *t) {
 
 static ls_status compute(ls_trainer *t) {
     LS_TRY(load(t));
-    ls__section(t, LS_SECTION_DATA);
+    ls__step_section(t, LS_SECTION_DATA);
     LS_TRY(forward(t));
-    ls__section(t, LS_SECTION_FORWARD);
+    ls__step_section(t, LS_SECTION_FORWARD);
     return backward(t);
 }
 
@@ -216,18 +216,20 @@ ls_status ls__trainer_step(ls_trainer *t) {
     ls_span batch = ls__batch_span(t, t->state.step);
     size_t samples = batch.count;
     double began = t->mark = ls_clock_now();
+    t->waited = ls_comm_waited(t->comm);
+    t->calls[LS_SECTION_WAIT]++;
     take_share(t, &batch);
     ls_reducer_start(t->reducer, samples);
     ls_exchange_clear(t->exchange);
     LS_TRY(ls__fits(t) ? compute(t) : compute_in_waves(t));
-    ls__section(t, LS_SECTION_BACKWARD);
+    ls__step_section(t, LS_SECTION_BACKWARD);
     LS_TRY(ls_reducer_finish(t->reducer));
-    ls__section(t, LS_SECTION_REDUCE);
+    ls__step_section(t, LS_SECTION_REDUCE);
 
     ls_progress progress = {t->state.step, ls__epoch(t)};
     t->learning_rate = ls_schedules_factor(&t->experiment->schedule, t->state.schedules, &progress);
     LS_TRY(decide(t, samples));
-    ls__section(t, LS_SECTION_DECIDE);
+    ls__step_section(t, LS_SECTION_DECIDE);
 
     bool bad = went_bad(t);
     if (bad && t->experiment->run.on_nonfinite == LS_NONFINITE_STOP) {
@@ -236,10 +238,10 @@ ls_status ls__trainer_step(ls_trainer *t) {
         return ls_reducer_distribute(t->reducer);
     }
     if (!bad) LS_TRY(update(t, samples));
-    ls__section(t, LS_SECTION_UPDATE);
+    ls__step_section(t, LS_SECTION_UPDATE);
     LS_TRY(ls_reducer_distribute(t->reducer));
     count_step(t, samples, bad);
-    ls__section(t, LS_SECTION_DISTRIBUTE);
+    ls__step_section(t, LS_SECTION_DISTRIBUTE);
     ls__speed_add(&t->speed, samples, t->mark - began);
     return LS_OK;
 }

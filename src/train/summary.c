@@ -9,6 +9,7 @@
 static const char *const section_names[LS_SECTION_COUNT] = {[LS_SECTION_DATA] = "data",
                                                             [LS_SECTION_FORWARD] = "forward",
                                                             [LS_SECTION_BACKWARD] = "backward",
+                                                            [LS_SECTION_WAIT] = "wait",
                                                             [LS_SECTION_REDUCE] = "reduce",
                                                             [LS_SECTION_DECIDE] = "decide",
                                                             [LS_SECTION_UPDATE] = "update",

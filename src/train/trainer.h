@@ -122,6 +122,7 @@ typedef enum ls_section {
     LS_SECTION_DATA,
     LS_SECTION_FORWARD,
     LS_SECTION_BACKWARD,
+    LS_SECTION_WAIT, /* for other ranks, wherever in a step */
     LS_SECTION_REDUCE,
     LS_SECTION_DECIDE,
     LS_SECTION_UPDATE,
@@ -242,6 +243,7 @@ struct ls_trainer {
     double seconds[LS_SECTION_COUNT];
     uint64_t calls[LS_SECTION_COUNT];
     double mark;    /* ls_clock_now() where the present section began */
+    double waited;  /* ls_comm_waited() there */
     double started; /* when the loop began */
     ls_speed speed;
     uint64_t last_step; /* where stop.steps and stop.epochs end the run */
@@ -275,6 +277,15 @@ static inline void ls__section(struct ls_trainer *t, ls_section section) {
     t->seconds[section] += now - t->mark;
     t->calls[section]++;
     t->mark = now;
+    t->waited = ls_comm_waited(t->comm);
+}
+
+/* The same for a section of a step: what of it was waiting for other ranks is kept apart. */
+static inline void ls__step_section(struct ls_trainer *t, ls_section section) {
+    double waited = ls_comm_waited(t->comm) - t->waited;
+    t->seconds[LS_SECTION_WAIT] += waited;
+    t->seconds[section] -= waited;
+    ls__section(t, section);
 }
 
 static inline uint64_t ls__epoch(const struct ls_trainer *t) {

@@ -83,10 +83,14 @@ static ls_status compute_wave(ls_trainer *t, size_t first, size_t count, float *
     ls_microbatches wave = ls__wave_of(t, &t->micro, first, count);
     size_t rows = ls_microbatches_rows(&wave);
     LS_TRY(ls_loader_fill(t->feed, wave.epoch, wave.position + wave.first_sample, rows, NULL));
+    ls__step_section(t, LS_SECTION_DATA);
     ls_model_bind(t->model, ls_reducer_weights(t->reducer), gradients, 0);
     LS_TRY(ls_model_forward(t->model, &wave, true));
     ls__tally_add(&t->tally, rows, sum_of_exchange, t->exchange);
-    return ls_model_backward(t->model, &wave, NULL, NULL);
+    ls__step_section(t, LS_SECTION_FORWARD);
+    LS_TRY(ls_model_backward(t->model, &wave, NULL, NULL));
+    ls__step_section(t, LS_SECTION_BACKWARD);
+    return LS_OK;
 }
 
 static void join(const ls_trainer *t, float *left, const float *right) {

@@ -2,11 +2,12 @@
 #include "support.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lockstep/comm.h"
+#include "comm/comm.h"
 #include "lockstep/memory.h"
 
 static ls_comm *comm;
@@ -240,6 +241,59 @@ static void an_exchange_works_in_the_nodes_it_was_made_with(void **state) {
     assert_works(ls_comm_group(comm, 0));
 }
 
+static void add_ones(ls_comm *some) {
+    ls_exchange *x = NULL;
+    assert_works(ls_exchange_create(some, 1, 0, &x));
+    ls_exchange_clear(x);
+    ls_sum_add(ls_exchange_sum(x, 0), 1);
+    assert_works(ls_exchange_run(x));
+    assert_true(ls_sum_value(ls_exchange_sum(x, 0)) == (double)ls_comm_size(some));
+    ls_exchange_destroy(x);
+}
+
+static void the_first_ranks_can_work_by_themselves(void **state) {
+    (void)state;
+    for (size_t ranks = 1; ranks <= ls_comm_size(comm); ranks++) {
+        ls_comm *some = NULL;
+        assert_works(ls_comm_first_ranks(comm, ranks, &some));
+        assert_int_equal(some != NULL, ls_comm_rank(comm) < ranks);
+        if (some) {
+            assert_int_equal(ls_comm_size(some), ranks);
+            assert_int_equal(ls_comm_rank(some), ls_comm_rank(comm));
+            for (size_t r = 0; r < ranks; r++) {
+                assert_string_equal(ls_comm_host(some, r), ls_comm_host(comm, r));
+                assert_int_equal(ls_comm_machine_first(some, r), ls_comm_machine_first(comm, r));
+            }
+            add_ones(some);
+            assert_works(ls_comm_group(some, 1));
+            assert_int_equal(ls_comm_nodes(some), ranks);
+            add_ones(some);
+            assert_works(ls_comm_agree(some, LS_OK));
+        }
+        ls_comm_finish(some);
+        add_ones(comm);
+    }
+}
+
+/* Rank 1 comes to the barrier when it sees that rank 0 waits there. */
+static void waiting_is_counted(void **state) {
+    (void)state;
+    double before = ls_comm_waited(comm);
+    if (ls_comm_size(comm) == 1) {
+        assert_works(ls_comm_barrier(comm));
+        assert_true(ls_comm_waited(comm) == before);
+        return;
+    }
+    enum { HERE = 4711 };
+    assert_non_null(comm->board);
+    if (ls_comm_rank(comm) == 0) ls_comm_note(comm, "barrier", HERE);
+    while (ls_comm_rank(comm) == 1 &&
+           (atomic_load(&comm->lines[0].step) != HERE || !atomic_load(&comm->lines[0].looked)))
+        sched_yield();
+    assert_works(ls_comm_barrier(comm));
+    if (ls_comm_rank(comm) == 0) assert_true(ls_comm_waited(comm) > before);
+}
+
 int main(void) {
     const ls_comm_options options = {.deadline = 120};
     ls_status status = ls_comm_start(&options, &comm);
@@ -260,6 +314,8 @@ int main(void) {
         cmocka_unit_test(memory_that_is_too_large_is_refused_on_all),
         cmocka_unit_test(an_exchange_gives_all_the_same_bits),
         cmocka_unit_test(an_exchange_works_in_the_nodes_it_was_made_with),
+        cmocka_unit_test(the_first_ranks_can_work_by_themselves),
+        cmocka_unit_test(waiting_is_counted),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     ls_comm_finish(comm);

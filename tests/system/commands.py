@@ -608,8 +608,15 @@ def the_machine_is_measured():
     finally:
         del os.environ["TMPDIR"]
     check(told["ranks"] == 2 and told["peak_flops"] > 0, "the machine")
+    check(told["copy_bytes_per_second_all_ranks"] > 0 and told["reduction_bytes_per_second"] > 0, "memory")
     check(len(told["networks"]) == 4, "four networks")
     for network in told["networks"]:
+        check([p["ranks"] for p in network["scaling"]] == [1, 2], f"scaling: {network}")
+        alone, together = [p["samples_per_second"] for p in network["scaling"]]
+        check(together == network["samples_per_second"], f"scaling: {network}")
+        check(abs(network["scaling"][1]["efficiency"] - together / alone / 2) < 1e-9, f"scaling: {network}")
+        check(set(network["sections"]) == {"data", "forward", "backward", "wait", "reduce", "decide", "update",
+                                           "distribute"}, f"{network}")
         check(network["samples_per_step"] == 64 and network["samples_per_second"] > 0, f"{network}")
         check(network["flop_per_sample"] > 0 and network["share_of_peak"] > 0, f"{network}")
         total = sum(network["sections"].values())

@@ -1,11 +1,21 @@
 /*
  * bench.h: how fast this machine trains, against its own limits, by the product itself: a data set in a file, a
- * configuration, the trainer. network.c has the networks and their data, measure.c trains one of them.
+ * configuration, the trainer. machine.c measures what the machine can do, network.c has the networks and their data,
+ * measure.c trains one of them.
  */
 #ifndef LOCKSTEP_CLI_BENCH_H
 #define LOCKSTEP_CLI_BENCH_H
 
 #include "cli/experiment.h"
+
+typedef struct cli_bench_machine {
+    double peak;               /* FLOP/s of a core */
+    double one_copy, all_copy; /* bytes/s read and written, by one rank and by all at once */
+    double reduction;          /* bytes/s of gradients read and of their sums written, by all; 1 rank: 0 */
+} cli_bench_machine;
+
+/* Collective; all but the peak is set on rank 0. */
+ls_status cli_bench_measure(ls_comm *comm, cli_bench_machine *out) LS_MUST_USE;
 
 typedef struct cli_network {
     const char *name;
@@ -15,7 +25,7 @@ typedef struct cli_network {
     bool large;   /* left out by --quick */
 } cli_network;
 
-enum { CLI_BENCH_CLASSES = 10, CLI_BENCH_SECTIONS = 7, CLI_BENCH_MICROBATCH = 32 };
+enum { CLI_BENCH_CLASSES = 10, CLI_BENCH_SECTIONS = 8, CLI_BENCH_MICROBATCH = 32 };
 
 /* The sections of a step, by the names of report.json. */
 extern const char *const cli_bench_sections[CLI_BENCH_SECTIONS];
@@ -32,6 +42,7 @@ typedef struct cli_bench_plan {
     double seconds;      /* about, a network */
     size_t rank_samples; /* a step and rank */
     size_t threads;      /* 0: auto */
+    bool warns;          /* once is enough */
 } cli_bench_plan;
 
 typedef struct cli_bench_result {

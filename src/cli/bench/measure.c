@@ -6,8 +6,8 @@
 
 #include "cli/bench/bench.h"
 
-const char *const cli_bench_sections[CLI_BENCH_SECTIONS] = {"data",   "forward", "backward",  "reduce",
-                                                            "decide", "update",  "distribute"};
+const char *const cli_bench_sections[CLI_BENCH_SECTIONS] = {"data",   "forward", "backward", "wait",
+                                                            "reduce", "decide",  "update",   "distribute"};
 
 enum { LEAST_STEPS = 20, MOST_STEPS = 5000 };
 /* Of inputs, at most: an epoch need not be longer than the caches are large. */
@@ -49,12 +49,13 @@ static ls_status parse_experiment(cli *c, const cli_bench_plan *plan, const cli_
     return status;
 }
 
-static ls_status train(cli *c, const ls_experiment *experiment, cli_bench_result *r) {
+static ls_status train(cli *c, const ls_experiment *experiment, bool warns, cli_bench_result *r) {
     ls_logger *logger = NULL; /* of its own: what a run says is not what is measured */
     ls_trainer *trainer = NULL;
     ls_outcome outcome;
     ls_run_request request = {.resume = LS_RESUME_NEVER, .display = LS_DISPLAY_NONE, .quiet = true};
-    LS_TRY(ls_comm_agree(c->comm, cli_create_logger(c, LS_LOG_WARNING, ls_comm_first(c->comm), &logger)));
+    bool speaks = warns && ls_comm_first(c->comm);
+    LS_TRY(ls_comm_agree(c->comm, cli_create_logger(c, LS_LOG_WARNING, speaks, &logger)));
     ls_status status = ls_trainer_create(experiment, c->comm, logger, &trainer);
     if (status == LS_OK) status = ls_trainer_run(trainer, &request, &outcome);
     if (status == LS_OK) r->flops = ls_trainer_flops(trainer);
@@ -99,13 +100,13 @@ ls_status cli_bench_train(cli *c, const cli_bench_plan *plan, const cli_network 
     const char *file = NULL, *data = NULL, *run = NULL;
     LS_TRY(ls_pool_format(c->pool, &file, "%s/data-%zu.h5", plan->folder, index));
     LS_TRY(ls_pool_format(c->pool, &data, "%s:/train", file));
-    LS_TRY(ls_pool_format(c->pool, &run, "%s/run-%zu", plan->folder, index));
+    LS_TRY(ls_pool_format(c->pool, &run, "%s/run-%zu-%zu", plan->folder, index, ls_comm_size(c->comm)));
 
     ls_experiment experiment;
     ls_status status = parse_experiment(c, plan, out, data, run, &experiment);
     if (status == LS_OK && ls_comm_node_rank(c->comm) == 0) status = cli_bench_write_data(network, samples, file);
     status = ls_comm_agree(c->comm, status);
-    if (status == LS_OK) status = train(c, &experiment, out);
+    if (status == LS_OK) status = train(c, &experiment, plan->warns, out);
     if (status == LS_OK && ls_comm_first(c->comm)) status = read_report(c, plan, run, out);
     if (ls_comm_node_rank(c->comm) == 0) (void)unlink(file);
     return ls_comm_agree(c->comm, status);

@@ -247,6 +247,10 @@ void ls__wait_pause(ls__wait *wait) {
     complete((size_t)index);
 }
 
+void ls__wait_worked(ls__wait *wait) {
+    (void)wait;
+}
+
 void ls__wait_end(ls__wait *wait) {
     (void)wait;
 }
