@@ -79,7 +79,7 @@ static inline lanes lanes_exp(lanes x) {
     return lanes_mul(lanes_mul(y, lanes_power_of_two(half)), lanes_power_of_two(lanes_int_sub(n, half)));
 }
 
-/* log(x) = n ln 2 + log(1 + f), sqrt(1/2) <= 1 + f < sqrt(2); for normal numbers, infinity and 0 */
+/* log(x) = n ln 2 + log(1 + f), sqrt(1/2) <= 1 + f < sqrt(2); for normal numbers, infinity, 0 and NaN */
 static inline lanes lanes_log(lanes x) {
     static const float c[] = {0.333333313f,  -0.250008225f, 0.200012282f, -0.166233346f,
                               0.14201723f, -0.131603777f, 0.127619356f, -0.0763441846f};
@@ -92,7 +92,7 @@ static inline lanes lanes_log(lanes x) {
     lanes below = lanes_add(lanes_fma(square, lanes_set(-0.5f), rest), f);
     lanes y = lanes_fma(count, lanes_set(0x1.62e43p-1f), below);
     y = lanes_select(lanes_greater(lanes_set(INFINITY), x), y, x);
-    return lanes_select(lanes_greater(x, lanes_set(0)), y, lanes_set(-INFINITY));
+    return lanes_select(lanes_greater(x, lanes_set(0)), y, lanes_min(lanes_set(-INFINITY), x)); /* a NaN passes */
 }
 
 static inline lanes lanes_tanh(lanes x) {
