@@ -72,8 +72,10 @@ size_t ls_comm_node_rank(const ls_comm *comm);               /* this rank's numb
 size_t ls_comm_node_size(const ls_comm *comm);               /* ranks of this node */
 size_t ls_comm_node_first(const ls_comm *comm, size_t node); /* first rank of a node; `nodes` gives `size` */
 const char *ls_comm_host(const ls_comm *comm, size_t rank);  /* the host name of any rank; borrowed */
-/** The first rank on the machine of `rank`, whatever ls_comm_group() made of its node: who shares cores. Local. */
+/** Who shares cores and memory, whatever ls_comm_group() made of nodes: the first rank on the machine of `rank`, and
+    the ranks of this rank's machine. Local. */
 size_t ls_comm_machine_first(const ls_comm *comm, size_t rank);
+size_t ls_comm_machine_size(const ls_comm *comm);
 /** What slows this job down though it works (InfiniBand that is not used): a sentence to print, or NULL. Local. */
 const char *ls_comm_advice(const ls_comm *comm);
 /** True on one rank of the job: the one that prints, and writes files. */

@@ -242,6 +242,10 @@ size_t ls_comm_machine_first(const ls_comm *comm, size_t rank) {
     return comm->machine->first[ls__grouping_node(comm->machine, rank)];
 }
 
+size_t ls_comm_machine_size(const ls_comm *comm) {
+    return comm->machine->size;
+}
+
 const char *ls_comm_advice(const ls_comm *comm) {
     return comm->machine->nodes > 1 ? ls__launch_advice("/sys/class/infiniband") : NULL;
 }

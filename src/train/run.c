@@ -186,6 +186,7 @@ ls_status ls_trainer_run(ls_trainer *t, const ls_run_request *request, ls_outcom
     if (request->max_seconds > 0) t->over_at = t->started + request->max_seconds;
     LS_TRY(start(t, request));
     say_start(t);
+    LS_TRY(ls__threads_warn(ls_team_size(t->team), t->comm, t->logger));
     t->started = t->mark = ls_clock_now();
     ls_status status = loop(t);
     /* What a single rank meets in the middle of a step nobody waits for: the job ends here, with its words. */

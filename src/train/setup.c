@@ -179,7 +179,7 @@ static ls_status build(ls_trainer *t) {
     t->math = ls__experiment_math(t->experiment);
     LS_TRY(ls__arithmetic_agree(t->math, t->experiment->math != 0, t->comm));
     size_t threads = 0;
-    LS_TRY(ls__threads_choose(t->experiment->run.threads, t->comm, t->logger, &threads));
+    LS_TRY(ls__threads_choose(t->experiment->run.threads, t->comm, &threads));
     LS_TRY(ls_comm_agree(t->comm, ls_team_create(threads, &t->team)));
     LS_TRY(open_data(t));
     LS_TRY(plan_batches(t, ls_comm_size(t->comm)));
@@ -189,7 +189,7 @@ static ls_status build(ls_trainer *t) {
         return LS_FAIL(LS_ERR_CONFIG, "model: nothing to train: no layer has a parameter that is not frozen");
     const ls_model_loss *first = ls_model_loss_at(t->model, 0);
     LS_TRY(ls_metrics_check(&t->experiment->metrics, (ls_target)first->target_kind, first->name));
-    LS_TRY(ls__waves_plan(t, &t->plan, ls_comm_node_size(t->comm), &t->wave));
+    LS_TRY(ls__waves_plan(t, &t->plan, ls_comm_machine_size(t->comm), &t->wave));
     if (t->wave.microbatches < ls_microplan_max_count(&t->plan))
         ls_logger_say(t->logger, LS_LOG_INFO,
                       "run.memory: the activations of %zu micro-batches do not fit; each rank computes %zu at once",

@@ -8,7 +8,7 @@
 /* What a rank says of itself; travels as bytes. */
 typedef struct seat {
     cpu_set_t cores; /* that it may use: its own where the launcher binds ranks, else those of the machine */
-    size_t threads;  /* as configured; 0: auto */
+    size_t threads;
 } seat;
 
 static size_t auto_threads(const ls_comm *comm, const seat *seats, size_t rank) {
@@ -42,21 +42,37 @@ static void warn_of_crowds(const ls_comm *comm, const seat *seats, ls_logger *lo
     }
 }
 
-ls_status ls__threads_choose(size_t wanted, ls_comm *comm, ls_logger *logger, size_t *out) {
-    size_t size = ls_comm_size(comm);
+static ls_status exchange_seats(ls_comm *comm, size_t threads, seat **out) {
     void *table = NULL;
-    LS_TRY(ls_comm_agree(comm, ls_block_create(size, sizeof(seat), "the table of cores", &table)));
-    seat *seats = table, mine = {.threads = wanted};
+    ls_status status = ls_block_create(ls_comm_size(comm), sizeof(seat), "the table of cores", &table);
+    status = ls_comm_agree(comm, status);
+    seat mine = {.threads = threads};
     CPU_ZERO(&mine.cores);
     if (sched_getaffinity(0, sizeof mine.cores, &mine.cores) != 0) CPU_SET(0, &mine.cores);
-    ls_status status = ls_comm_gather(comm, &mine, sizeof mine, seats);
-    if (status == LS_OK) status = ls_comm_broadcast(comm, 0, seats, size * sizeof *seats);
-    for (size_t r = 0; r < size && status == LS_OK; r++)
-        if (!seats[r].threads) seats[r].threads = auto_threads(comm, seats, r);
-    if (status == LS_OK) {
-        warn_of_crowds(comm, seats, logger);
-        *out = seats[ls_comm_rank(comm)].threads;
+    if (status == LS_OK) status = ls_comm_gather(comm, &mine, sizeof mine, table);
+    if (status == LS_OK) status = ls_comm_broadcast(comm, 0, table, ls_comm_size(comm) * sizeof mine);
+    if (status != LS_OK) {
+        ls_block_destroy(table);
+        return status;
     }
-    ls_block_destroy(table);
-    return status;
+    *out = table;
+    return LS_OK;
+}
+
+ls_status ls__threads_choose(size_t wanted, ls_comm *comm, size_t *out) {
+    seat *seats = NULL;
+    *out = wanted;
+    if (wanted) return LS_OK;
+    LS_TRY(exchange_seats(comm, 0, &seats));
+    *out = auto_threads(comm, seats, ls_comm_rank(comm));
+    ls_block_destroy(seats);
+    return LS_OK;
+}
+
+ls_status ls__threads_warn(size_t threads, ls_comm *comm, ls_logger *logger) {
+    seat *seats = NULL;
+    LS_TRY(exchange_seats(comm, threads, &seats));
+    warn_of_crowds(comm, seats, logger);
+    ls_block_destroy(seats);
+    return LS_OK;
 }

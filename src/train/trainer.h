@@ -343,18 +343,17 @@ size_t ls__default_microbatch(size_t batch);
 ls_feed_plan ls__training_feed(const ls_trainer *t);
 /* Refuses ranks whose arithmetic has other bits than the first's. Collective. */
 ls_status ls__arithmetic_agree(const ls_math *math, bool blas, ls_comm *comm) LS_MUST_USE;
-/*
- * The threads of this rank: `wanted`, or with 0 its share of the cores that it may use. Warns where a machine has fewer
- * cores than threads. Collective.
- */
-ls_status ls__threads_choose(size_t wanted, ls_comm *comm, ls_logger *logger, size_t *out) LS_MUST_USE;
+/* The threads of this rank: `wanted`, equal on all ranks, or with 0 its share of the cores it may use. Collective. */
+ls_status ls__threads_choose(size_t wanted, ls_comm *comm, size_t *out) LS_MUST_USE;
+/* Warns where a machine has fewer cores than its ranks, of so many threads each, have threads. Collective. */
+ls_status ls__threads_warn(size_t threads, ls_comm *comm, ls_logger *logger) LS_MUST_USE;
 /* Refuses more ranks than micro-batches, with what would do. */
 ls_status ls__plan_check(const ls_microplan *plan) LS_MUST_USE;
 /* The names of the slots that the reducer keeps: the optimizer's, and one for stop.gradient_norm. */
 size_t ls__slot_names(const ls_experiment *experiment, const char **names);
 
 /* waves.c: the plan by run.memory, and what a step does where not all micro-batches fit. */
-ls_status ls__waves_plan(const ls_trainer *t, const ls_microplan *plan, size_t ranks_on_node,
+ls_status ls__waves_plan(const ls_trainer *t, const ls_microplan *plan, size_t ranks_on_machine,
                          ls_wave_plan *out) LS_MUST_USE;
 ls_status ls__waves_allocate(ls_trainer *t) LS_MUST_USE;
 /* Micro-batches [first, first + count) of `whole`, as one block with rows from 0; holds until the next call. */

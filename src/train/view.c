@@ -77,7 +77,7 @@ static ls_status plan_view(ls_trainer *t, const ls_dataset *dataset) {
     /* How many at once changes nothing: as many as run.memory holds, on the rank that has least of it. */
     ls_wave_plan wave = {0};
     size_t at_once = 0;
-    LS_TRY(ls_comm_agree(t->comm, ls__waves_plan(t, &t->plan, ls_comm_node_size(t->comm), &wave)));
+    LS_TRY(ls_comm_agree(t->comm, ls__waves_plan(t, &t->plan, ls_comm_machine_size(t->comm), &wave)));
     LS_TRY(ls_comm_least(t->comm, wave.microbatches, &at_once));
     if (at_once < ls_microplan_max_count(&t->plan)) t->plan.batch = least * at_once;
     t->wave.rows = ls_microplan_max_rows(&t->plan);

@@ -13,12 +13,12 @@
 
 /* ---- how many at once ----------------------------------------------------------------------------------------- */
 
-/* Half of the node's memory, evenly over its ranks: the rest is for weights, gradients, data and the system. */
-static size_t memory_limit(const ls_experiment *experiment, size_t ranks_on_node) {
+/* Half of the machine's memory, evenly over its ranks: the rest is for weights, gradients, data and the system. */
+static size_t memory_limit(const ls_experiment *experiment, size_t ranks_on_machine) {
     if (experiment->run.memory) return experiment->run.memory;
     long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
     if (pages <= 0 || bytes <= 0) return SIZE_MAX;
-    return (size_t)pages * (size_t)bytes / 2 / ranks_on_node;
+    return (size_t)pages * (size_t)bytes / 2 / ranks_on_machine;
 }
 
 static ls_status measure(const ls_trainer *t, const ls_microplan *plan, size_t microbatches, ls_wave_plan *out) {
@@ -32,8 +32,8 @@ static ls_status measure(const ls_trainer *t, const ls_microplan *plan, size_t m
     return LS_OK;
 }
 
-ls_status ls__waves_plan(const ls_trainer *t, const ls_microplan *plan, size_t ranks_on_node, ls_wave_plan *out) {
-    size_t most = ls_microplan_max_count(plan), limit = memory_limit(t->experiment, ranks_on_node), wave = 1;
+ls_status ls__waves_plan(const ls_trainer *t, const ls_microplan *plan, size_t ranks_on_machine, ls_wave_plan *out) {
+    size_t most = ls_microplan_max_count(plan), limit = memory_limit(t->experiment, ranks_on_machine), wave = 1;
     LS_TRY(measure(t, plan, most, out));
     while (2 * wave < most) wave *= 2;
     for (; out->bytes > limit && out->microbatches > 1; wave /= 2) LS_TRY(measure(t, plan, wave, out));

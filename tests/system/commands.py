@@ -192,8 +192,9 @@ def configurations_are_checked():
     alone = lockstep("check", "classify.yaml", "--gradients", says=["no mistake found", "parameters"])
     both = lockstep("check", "classify.yaml", "--gradients", ranks=2)
     check(alone.count("no mistake") == both.count("no mistake") == 1, f"check on two ranks: {both}")
-    lockstep("check", "classify.yaml", "--ranks=2", says="on a node of 2 ranks")
-    lockstep("check", "classify.yaml", ranks=2, says="on a node of 2 ranks")
+    planned = lockstep("check", "classify.yaml", "--ranks=2", says="on a node of 2 ranks")
+    real = lockstep("check", "classify.yaml", ranks=2, says="on a node of 2 ranks")
+    check(planned == real, f"two ranks are planned otherwise than they are: {planned}{real}")
     lockstep("check", "classify.yaml", "--ranks=50", code=DATA, says="50 ranks cannot share")
     lockstep("check", "classify.yaml", "--set", "data.train=set.h5:/trian", code=DATA, says="train", ranks=2)
 

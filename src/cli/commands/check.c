@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <stdio.h>
 
 #include "cli/cluster.h"
@@ -51,6 +52,13 @@ static ls_status describe(const settings *s, ls_trainer *trainer, size_t ranks, 
     return s->gradients ? ls_trainer_check_gradients(trainer, text) : LS_OK;
 }
 
+/* As many threads as each of so many ranks of a machine like this one would have: their scratch memory is planned. */
+static size_t threads_of(size_t ranks) {
+    cpu_set_t mask;
+    size_t cores = sched_getaffinity(0, sizeof mask, &mask) == 0 ? (size_t)CPU_COUNT(&mask) : 1;
+    return cores > ranks ? cores / ranks : 1;
+}
+
 static ls_status run(cli *c, void *argument) {
     const settings *s = argument;
     size_t ranks = s->ranks ? s->ranks : ls_comm_size(c->comm);
@@ -60,6 +68,8 @@ static ls_status run(cli *c, void *argument) {
     ls_status status = cli_read_experiment(c, s->config, &s->overrides, &experiment);
     if (status == LS_OK && s->cluster) status = ls_comm_group(c->comm, experiment.topology.ranks_per_node);
     if (status == LS_OK && s->cluster) status = cli_check_cluster(c, experiment.math != 0);
+    if (status == LS_OK && s->ranks && !experiment.run.threads)
+        experiment.run.threads = threads_of(s->per_node ? s->per_node : ranks);
     if (status == LS_OK) status = ls_trainer_create(&experiment, c->comm, c->logger, &trainer);
     if (status == LS_OK) status = describe(s, trainer, ranks, &text);
     if (text.bytes && !c->quiet && ls_comm_first(c->comm)) fputs(text.bytes, stdout);
