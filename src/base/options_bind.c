@@ -241,14 +241,16 @@ static ls_status fill_choice(const site *s, const ls_family *family, const ls_ty
 static ls_status refuse_two_names(const char *path, const ls_family *family, const ls_document *value) {
     const char *first = value->keys[0], *second = value->keys[1];
     const ls_type *type = ls_family_find(family, first);
-    if (type && ls__sets_find(ls__sets_of_type(family, type), second, NULL))
+    if (!type || !ls__sets_find(ls__sets_of_type(family, type), second, NULL))
         return ls_document_fail(value->key_place[1], LS_ERR_CONFIG,
-                                "%s: \"%s\" is an option of %s and stands inside its braces: %s: {%s: VALUE}; "
-                                "or indent it further",
-                                path, second, first, first, second);
+                                "%s: a second name \"%s\" beside \"%s\", where one %s is meant; take one away", path,
+                                second, first, family->noun);
+    const ls_option *main = ls__sets_main(ls__sets_of_type(family, type));
+    bool bare = main && value->items[0]->kind != LS_DOCUMENT_MAP && !is_empty(value->items[0]);
     return ls_document_fail(value->key_place[1], LS_ERR_CONFIG,
-                            "%s: a second name \"%s\" beside \"%s\", where one %s is meant; take one away", path,
-                            second, first, family->noun);
+                            "%s: \"%s\" is an option of %s and stands inside its braces: %s: {%s%s%s: VALUE}; "
+                            "or indent it further",
+                            path, second, first, first, bare ? main->key : "", bare ? ": VALUE, " : "", second);
 }
 
 static ls_status bind_choice(const site *s, const ls_family *family, const ls_document *value, ls_choice *out) {

@@ -38,7 +38,7 @@ const ls_option *ls__sets_main(ls_option_sets sets);
 
 bool ls__sets_empty(ls_option_sets sets);
 
-/* The index of an unquoted scalar among the row's words, or -1. */
+/* The index of a scalar among the row's words, or -1; one in quotes is a word where it cannot mean a text. */
 int ls__find_word(const ls_option *row, const ls_document *value);
 
 /*

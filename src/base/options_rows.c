@@ -45,7 +45,8 @@ const ls_type *ls_family_find(const ls_family *family, const char *name) {
 int ls__find_word(const ls_option *row, const ls_document *value) {
     if (!row->words || value->kind != LS_DOCUMENT_SCALAR) return -1;
     /* A word in quotes is one too, but for kinds that could mean the text itself. */
-    if (value->quoted && row->kind != LS_KIND_WORD) return -1;
+    bool text = row->kind == LS_KIND_TEXT || row->kind == LS_KIND_TEXTS || row->kind == LS_KIND_NAME;
+    if (value->quoted && text) return -1;
     for (int i = 0; row->words[i]; i++)
         if (strcmp(row->words[i], value->text) == 0) return i;
     return -1;

@@ -230,6 +230,9 @@ static void every_form_of_a_choice_binds(void **state) {
     assert_int_equal(s.run.threads, 3);
     assert_int_equal(s.run.threads_word, 0);
 
+    assert_works(bind(state, "{batch: \"full\", model: [relu], optimizer: sgd, run: {dir: d}}", &s));
+    assert_int_equal(s.batch_word, 1);
+
     assert_works(bind(state, "{" REST ", init: {weight: {normal: {std: 2}}, bias: zeros}, decay: {lambda: 5}}", &s));
     assert_true(((const sample_normal_options *)s.init.weight.options)->std == 2);
     assert_true(s.init.bias.type == &sample_zeros);

@@ -207,6 +207,8 @@ static void messages_point_at_the_mistake(void **state) {
     } cases[] = {
         {"batch: 1\nmodel:\n  - dense:\n    units: 64\n",
          "t.yaml:4:5: model.0: \"units\" is an option of dense and stands inside its braces"},
+        {"batch: 1\nmodel:\n  - dense: 64\n    name: a\n",
+         "\"name\" is an option of dense and stands inside its braces: dense: {units: VALUE, name: VALUE}"},
         {"batch: 1\nmodel:\n  - dense:\n", "t.yaml:3:11: model.0.dense: nothing stands behind the colon"},
         {"batch:\n", "t.yaml:1:7: batch: \"\" is no value"},
         {"batch: 1\nmodel: [relu]\noptimizer:\n  sgd:\n    lerning_rate: 1\n",
