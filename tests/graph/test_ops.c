@@ -97,6 +97,24 @@ static void backward_agrees_with_differences(void **state) {
         }
 }
 
+/* At 0, where padding and biases begin, and where the slope of some operators has a kink. */
+static void backward_agrees_with_differences_at_zero(void **state) {
+    (void)state;
+    for (size_t i = 0; ls_ops[i]; i++) {
+        instance it;
+        make(&it, ls_ops[i], 1, LS_PRECISION_DOUBLE, NULL);
+        for (size_t k = 0; k < it.example.inputs; k++)
+            if (it.example.element[k] == LS_ELEMENT_REAL && it.example.low <= 0)
+                memset(ls_graph_value(it.g.graph, it.input[k]), 0,
+                       ROWS * ls_shape_size(it.example.input[k]) * sizeof(double));
+        ls_gradient_report report;
+        ls_status status = ls_gradient_check(it.g.graph, &it.cut.micro, 0, &report);
+        if (status != LS_OK) print_error("%s\n", ls_ops[i]->name);
+        assert_works(status);
+        support_graph_destroy(&it.g);
+    }
+}
+
 /* An operator whose backward is wrong by 1 % in one of its results. */
 static const ls_op *honest;
 static size_t lied_about; /* an input, or, from 100 on, a parameter */
@@ -271,6 +289,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_descriptor_is_complete),
         cmocka_unit_test(backward_agrees_with_differences),
+        cmocka_unit_test(backward_agrees_with_differences_at_zero),
         cmocka_unit_test(an_error_of_one_percent_is_caught_in_every_backward),
         cmocka_unit_test(exact_arithmetic_does_not_see_the_cut),
         cmocka_unit_test(blas_arithmetic_does_not_see_the_cut),
