@@ -289,6 +289,15 @@ static void adam_and_its_kin_follow_their_definitions(void **state) {
     compare(&choice, lars, lars_trust, 0.02, 0.5);
 }
 
+/* Where a loss is flat, the margin loss of a pair in order, only the decay moves the weights: by trust * norm(w). */
+static void lars_bounds_the_decay_where_there_is_no_gradient(void **state) {
+    (void)state;
+    ls_choice choice = support_choose(pool, &ls_optimizer_family, "lars", "trust", "0.02", NULL);
+    ls_update update = {.weight_decay = 0.5, .gradient_scale = 1};
+    double ratio = ls_optimizer_of(&choice)->trust(choice.options, &update, (double[]){4, 0});
+    assert_true(fabs(ratio - 0.02 / 0.5) < 1e-15);
+}
+
 /* The first step of adam goes by the rate along the sign of the gradient: bias correction is there, and counts from 1.
  */
 static void the_first_step_of_adam_has_the_length_of_the_rate(void **state) {
@@ -456,6 +465,7 @@ int main(void) {
         cmocka_unit_test(rate_in_velocity_differs_exactly_when_the_rate_changes),
         cmocka_unit_test(adagrad_and_rmsprop_follow_their_definitions),
         cmocka_unit_test(adam_and_its_kin_follow_their_definitions),
+        cmocka_unit_test(lars_bounds_the_decay_where_there_is_no_gradient),
         cmocka_unit_test(the_first_step_of_adam_has_the_length_of_the_rate),
         cmocka_unit_test(every_optimizer_leaves_padding_zero_and_ignores_the_cut),
         cmocka_unit_test(measuring_changes_nothing_and_zero_parameters_can_leave_zero),

@@ -71,7 +71,8 @@ def adam(w, g, s, t, rate, decay, beta1=0.9, beta2=0.999, epsilon=1e-8, inside=F
 
 
 def lars(w, g, s, t, rate, decay, trust=0.001, momentum=0.9):
-    ratio = trust * w.norm() / (g.norm() + decay * w.norm()) if w.norm() > 0 and g.norm() > 0 else 1.0
+    whole = g.norm() + decay * w.norm()
+    ratio = trust * w.norm() / whole if w.norm() > 0 and whole > 0 else 1.0
     s["v"] = momentum * s.get("v", 0) + rate * ratio * (g + decay * w)
     return w - s["v"]
 

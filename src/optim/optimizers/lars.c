@@ -32,11 +32,12 @@ static void measure(const void *options, const ls_update *u, ls_sum *sums) {
     ls__add_squares(&sums[OF_GRADIENT], u->count, u->gradient);
 }
 
-/* trust * norm(w) / (norm(g) + decay norm(w)); 1 where either is 0, so that parameters that begin at 0 can leave it. */
+/* trust * norm(w) / (norm(g) + decay norm(w)); 1 where that is 0 or 0 / 0, so that parameters can leave 0. */
 static double trust(const void *options, const ls_update *u, const double *squares) {
     const lars_options *lars = options;
     double w = __builtin_sqrt(squares[OF_WEIGHTS]), g = u->gradient_scale * __builtin_sqrt(squares[OF_GRADIENT]);
-    return w > 0 && g > 0 ? lars->trust * w / (g + u->weight_decay * w) : 1;
+    double whole = g + u->weight_decay * w;
+    return w > 0 && whole > 0 ? lars->trust * w / whole : 1;
 }
 
 /* v = momentum v + rate (g + decay w), w -= v */
