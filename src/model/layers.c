@@ -130,9 +130,10 @@ static ls_status resolve_share(ls_model *model, size_t which) {
     if (model->layer[owner].type != layer->type)
         return LS_FAIL(LS_ERR_CONFIG, "%s: share: %s is of kind %s, not %s", layer->name, options->share,
                        model->layer[owner].type->type.name, layer->type->type.name);
-    if (options->freeze || options->init.weight.type || options->init.bias.type)
-        return LS_FAIL(LS_ERR_CONFIG, "%s: freeze and init belong to %s, whose parameters it shares", layer->name,
-                       options->share);
+    bool factors = options->learning_rate_factor != 1 || options->decay_factor != 1;
+    if (options->freeze || factors || options->init.weight.type || options->init.bias.type)
+        return LS_FAIL(LS_ERR_CONFIG, "%s: freeze, init and factors belong to %s, whose parameters it shares",
+                       layer->name, options->share);
     layer->owner = model->layer[owner].owner;
     return LS_OK;
 }
