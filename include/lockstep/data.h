@@ -146,6 +146,9 @@ ls_status ls_dataset_split(const ls_dataset *whole, double fraction, uint64_t se
 ls_status ls_dataset_fold(const ls_dataset *whole, size_t folds, size_t fold, uint64_t seed, ls_dataset **rest,
                           ls_dataset **part) LS_MUST_USE;
 
+/** Refuses a set that is to be evaluated where it does not show the fields of the training set. */
+ls_status ls_dataset_check_fields(const ls_dataset *train, const ls_dataset *set) LS_MUST_USE;
+
 /** "digits.h5:/train", or "a.h5:/train and 3 more". Borrowed. */
 const char *ls_dataset_name(const ls_dataset *dataset);
 size_t ls_dataset_samples(const ls_dataset *dataset);

@@ -240,6 +240,7 @@ typedef struct ls_loss_type {
     ls_loss_target target;
     const ls_op *op;                          /* a loss that is one operator, its options being the operator's */
     ls_status (*build)(ls_loss_build *build); /* any other */
+    bool (*balances)(const void *options);    /* does it read the counts of classes? NULL: no */
 } ls_loss_type;
 
 /** Adds the loss's node on (output, target), or (output, corrupt) for pairs, and makes it the result. */

@@ -56,8 +56,7 @@ static ls_status open_set(opening *o, const ls_texts *paths, ls_place place, siz
     return LS_OK;
 }
 
-/* Sets that are evaluated show the same fields as the training set. */
-static ls_status check_fields(const ls_dataset *train, const ls_dataset *set) {
+ls_status ls_dataset_check_fields(const ls_dataset *train, const ls_dataset *set) {
     for (size_t i = 0; i < ls_dataset_fields(train); i++) {
         const ls_field *want = ls_dataset_field(train, i);
         size_t at = ls_dataset_find(set, want->name);
@@ -125,7 +124,7 @@ static ls_status open_other(opening *o, const ls_texts *paths, ls_place place, l
                                 "%s: a fraction of the training set lies between 0 and 1, such as 0.2",
                                 paths->items[0]);
     LS_TRY(open_set(o, paths, place, 0, out));
-    return ls_comm_agree(o->comm, check_fields(data->train, *out));
+    return ls_comm_agree(o->comm, ls_dataset_check_fields(data->train, *out));
 }
 
 static ls_status open_all(opening *o, ls_data *data) {

@@ -236,6 +236,7 @@ void ls_trainer_destroy(ls_trainer *t) {
     ls_model_destroy(t->model);
     ls__transforms_destroy(&t->transforms);
     ls_data_close(&t->data);
+    ls_data_close(&t->view_data);
     ls_block_destroy(t->view_weights);
     ls_block_destroy(t->wave_arena);
     ls_team_destroy(t->team);

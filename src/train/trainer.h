@@ -219,6 +219,7 @@ struct ls_trainer {
     size_t evaluators;
 
     void *view_weights; /* private parameters, where a checkpoint is only looked at */
+    ls_data view_data;  /* what it is looked at with, where `data` only says how weights are scaled */
     ls_state state;
     double *step_values; /* of the last step, by the tally's names */
     double learning_rate, gradient_norm, penalty;

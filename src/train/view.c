@@ -8,30 +8,56 @@
 
 #include "train/trainer.h"
 
-/* The data set to look at: the one that is named, else the validation set of the experiment, else its training set. */
-static ls_status open_view_data(ls_trainer *t, const char *data, const ls_dataset **out) {
+/* The experiment's data, with the training set `data` and no other where that is named. */
+static ls_status open_data(ls_trainer *t, const char *data, ls_data *out) {
     const ls_experiment *experiment = t->experiment;
     const char *const *targets = NULL;
     LS_TRY(ls__loss_targets(t, &targets));
-    if (!data) {
-        LS_TRY(ls_data_open(&experiment->data, experiment->folder, experiment->seed, targets, t->comm, t->logger,
-                            &t->data));
-        *out = t->data.valid ? t->data.valid : t->data.train;
+    ls_data_options options = experiment->data;
+    if (data) {
+        options.train = (ls_texts){1, &data};
+        options.valid = options.test = (ls_texts){0};
+        options.fold_given = false;
+        options.limit = 0;
+    }
+    return ls_data_open(&options, data ? NULL : experiment->folder, experiment->seed, targets, t->comm, t->logger, out);
+}
+
+/* Sample weights and balanced classes are scaled by the training set, whatever set is looked at. */
+static bool scales(const ls_experiment *experiment) {
+    bool scales = experiment->data.weight != NULL;
+    for (size_t i = 0; i < experiment->loss.count; i++) {
+        const ls_choice *loss = &experiment->loss.items[i];
+        const ls_loss_type *type = (const ls_loss_type *)(const void *)loss->type;
+        scales = scales || (type->balances && type->balances(loss->options));
+    }
+    return scales;
+}
+
+/* Without the training set it is the other that scales. */
+static ls_status open_beside_training_set(ls_trainer *t, const char *data, const ls_dataset **out) {
+    ls_status status = open_data(t, NULL, &t->data);
+    if (status != LS_OK) {
+        /* Not the code: a rank that hears of another's failure has the exit code alone. */
+        int code = ls_status_exit(status);
+        if (code != ls_code_exit(LS_ERR_DATA) && code != ls_code_exit(LS_ERR_IO)) return status;
+        ls_logger_say(t->logger, LS_LOG_WARNING, "weights are scaled by %s, for want of the training set: %s", data,
+                      ls_status_message(status));
+        ls_status_free(status);
         return LS_OK;
     }
-    void *memory = NULL; /* the options with another training set, and no more */
-    LS_TRY(ls_pool_take(t->pool, sizeof(ls_data_options), &memory));
-    ls_data_options *options = memory;
-    *options = experiment->data;
-    const char **item = NULL;
-    LS_TRY(ls_pool_take(t->pool, sizeof *item, &memory));
-    item = memory;
-    *item = data;
-    options->train = (ls_texts){1, item};
-    options->valid = options->test = (ls_texts){0};
-    options->limit = 0;
-    LS_TRY(ls_data_open(options, NULL, experiment->seed, targets, t->comm, t->logger, &t->data));
-    *out = t->data.train;
+    LS_TRY(open_data(t, data, &t->view_data));
+    *out = t->view_data.train;
+    return ls_comm_agree(t->comm, ls_dataset_check_fields(t->data.train, *out));
+}
+
+/* The data set to look at: the one that is named, else the validation set of the experiment, else its training set. */
+static ls_status open_view_data(ls_trainer *t, const char *data, const ls_dataset **out) {
+    *out = NULL;
+    if (data && scales(t->experiment)) LS_TRY(open_beside_training_set(t, data, out));
+    if (*out) return LS_OK;
+    LS_TRY(open_data(t, data, &t->data));
+    *out = t->data.valid ? t->data.valid : t->data.train;
     return LS_OK;
 }
 

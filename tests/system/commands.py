@@ -337,6 +337,37 @@ def evaluations_are_those_of_training():
     lockstep("eval", checkpoint("classify"), "set.h5:/vlid", code=DATA, says="valid")
 
 
+WEIGHTED = """
+data: {train: "set.h5:/train", valid: "0.2", fold: 1, weight: w, preprocess: standardize}
+model: [{dense: {units: 5}}, {tanh: {name: h}}, {dense: {units: 3, name: z}}, {dense: {units: 2, from: h, name: p}}]
+loss: [{cross_entropy: {of: z, class_weights: balanced}}, {mse: {of: p, target: price, weight: 1e-6}}]
+batch: 20
+microbatch: 5
+optimizer: {sgd: {}}
+stop: {epochs: 1}
+run: {dir: RUN, tensorboard: false}
+"""
+
+
+def evaluations_of_other_sets_scale_weights_by_the_training_set():
+    shutil.copy("set.h5", "own.h5")
+    with h5py.File("own.h5", "a") as file:
+        for name in "train", "valid":
+            file[f"{name}/w"] = file[f"{name}/x"][:, 0] ** 2
+        for name in "x", "y", "price", "w":
+            file[f"half/{name}"] = file[f"valid/{name}"][::2]
+            file[f"rest/{name}"] = file[f"valid/{name}"][1::2]
+    lockstep("train", "-q", write_config("weighted", WEIGHTED.replace("set.h5", "own.h5")))
+    sets = {name: json.loads(lockstep("eval", checkpoint("weighted"), f"own.h5:/{name}", "--json", ranks=ranks))
+            for name, ranks in (("valid", 0), ("half", 2), ("rest", 0))}
+    for loss in "loss", "loss.z", "loss.p":
+        whole, *parts = [values["samples"] * values[loss] for values in sets.values()]
+        check(abs(sum(parts) / whole - 1) < 1e-6, f"{loss} of the parts {parts} is not that of the whole {whole}")
+    os.rename("own.h5", "moved.h5")
+    for ranks in 0, 2:
+        lockstep("eval", checkpoint("weighted"), "moved.h5:/valid", ranks=ranks, says="for want of the training set")
+
+
 def classes_are_predicted():
     with h5py.File("set.h5") as file:
         x = file["new/x"][:]
@@ -635,6 +666,7 @@ def main():
              configurations_are_checked, files_are_told_and_compared, keys_are_explained, tables_are_imported,
              lines_of_words_are_told, arrays_are_split_by_class, deep_images_keep_their_values, sets_are_repacked,
              links_are_not_lost, evaluations_are_those_of_training,
+             evaluations_of_other_sets_scale_weights_by_the_training_set,
              classes_are_predicted, values_are_predicted_in_their_units, labels_are_predicted,
              predictions_are_refused_where_they_cannot_be, checkpoints_are_averaged, networks_are_exported,
              curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked,

@@ -54,8 +54,8 @@ const cli_command cli_eval = {
     .name = "eval",
     .arguments = "CHECKPOINT [DATA]",
     .doc = "Loss and metrics of a checkpoint on a data set\vDATA is FILE:/GROUP; without it the "
-           "validation set of the run, else its training set. Where DATA is named, balanced class "
-           "weights and the scale of sample weights are those of DATA.",
+           "validation set of the run, else its training set. Sample weights and balanced class weights "
+           "are scaled by the training set; where that is not at hand any more, by DATA.",
     .options = options,
     .settings_size = sizeof(settings),
     .parse = parse,

@@ -33,6 +33,10 @@ static ls_status balance(const ls_loss_build *build, double **out) {
     return LS_OK;
 }
 
+static bool balances(const void *choice) {
+    return ((const options *)choice)->class_word == CLASS_BALANCED + 1;
+}
+
 static ls_status build(ls_loss_build *build) {
     const options *choice = build->options;
     ls_op_cross_entropy_options op = {.label_smoothing = choice->label_smoothing};
@@ -40,7 +44,7 @@ static ls_status build(ls_loss_build *build) {
     if (choice->class_word != CLASS_NONE + 1) {
         double *weights;
         LS_TRY(ls_pool_take(ls_model_pool(build->model), outputs * sizeof *weights, (void **)&weights));
-        if (choice->class_word == CLASS_BALANCED + 1) {
+        if (balances(choice)) {
             LS_TRY(balance(build, &weights));
         } else {
             if (choice->class_weights.count != outputs)
@@ -60,4 +64,5 @@ const ls_loss_type ls__loss_cross_entropy = {
              .options_size = sizeof(options)},
     .target = LS_LOSS_CLASSES,
     .build = build,
+    .balances = balances,
 };
