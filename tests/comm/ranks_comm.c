@@ -275,23 +275,19 @@ static void the_first_ranks_can_work_by_themselves(void **state) {
     }
 }
 
-/* Rank 1 comes to the barrier when it sees that rank 0 waits there. */
+/* Rank 1, where it shares rank 0's machine, comes to the barrier when it sees that rank 0 waits there. */
 static void waiting_is_counted(void **state) {
     (void)state;
-    double before = ls_comm_waited(comm);
-    if (ls_comm_size(comm) == 1) {
-        assert_works(ls_comm_barrier(comm));
-        assert_true(ls_comm_waited(comm) == before);
-        return;
-    }
     enum { HERE = 4711 };
-    assert_non_null(comm->board);
-    if (ls_comm_rank(comm) == 0) ls_comm_note(comm, "barrier", HERE);
-    while (ls_comm_rank(comm) == 1 &&
-           (atomic_load(&comm->lines[0].step) != HERE || !atomic_load(&comm->lines[0].looked)))
-        sched_yield();
+    double before = ls_comm_waited(comm);
+    size_t rank = ls_comm_rank(comm);
+    bool seen = ls_comm_size(comm) > 1 && ls_comm_machine_first(comm, 1) == 0;
+    const ls__line *first = comm->lines;
+    if (rank == 0) ls_comm_note(comm, "barrier", HERE);
+    while (seen && rank == 1 && (atomic_load(&first->step) != HERE || !atomic_load(&first->looked))) sched_yield();
     assert_works(ls_comm_barrier(comm));
-    if (ls_comm_rank(comm) == 0) assert_true(ls_comm_waited(comm) > before);
+    if (seen && rank == 0) assert_true(ls_comm_waited(comm) > before);
+    if (ls_comm_size(comm) == 1) assert_true(ls_comm_waited(comm) == before);
 }
 
 int main(void) {
