@@ -81,7 +81,7 @@ typedef struct ls_pairs {
     const char **keys, **values;
 } ls_pairs;
 
-/** "10ep", "500st", "90s", "15min", "2h". unit LS_UNIT_NONE: not given. A bare number has the row's default unit. */
+/** "10ep", "500st", "90s", "15min", "2h". unit LS_UNIT_NONE: not given. */
 typedef enum ls_unit { LS_UNIT_NONE, LS_UNIT_EPOCHS, LS_UNIT_STEPS, LS_UNIT_SECONDS } ls_unit;
 typedef struct ls_duration {
     double value;
@@ -131,8 +131,8 @@ struct ls_option {
     const char *const *words; /* WORD: all words. Others: words allowed in place of the value. Ends with NULL */
     ptrdiff_t word_offset;    /* others with words: where an int holds the word's index + 1, or 0 for a value; then the
                                  value itself stays zero */
-    unsigned units;           /* DURATION: bits 1 << LS_UNIT_x. A bare number has the lowest one; where that is
-                                 LS_UNIT_NONE it stays bare (its meaning is then another option's to say) */
+    unsigned units;           /* DURATION: bits 1 << LS_UNIT_x. With LS_UNIT_NONE among them a number without unit is
+                                 allowed, and its meaning another option's to say */
     const ls_family *family;  /* CHOICE, CHOICES */
     const ls_option *rows;    /* TABLE */
     ptrdiff_t given_offset;   /* where a bool says whether the user gave a value; <= 0: nowhere */
@@ -239,10 +239,10 @@ bool ls_parse_real(const char *text, double *out);
 bool ls_parse_integer(const char *text, int64_t *out);
 bool ls_parse_count(const char *text, size_t *out);
 /**
- * Parses "10ep", "500st", "90s", "15min", "2h", "1d"; a bare number gets `bare` (LS_UNIT_NONE: refused). Steps are
- * whole; times become seconds; nothing is negative.
+ * Parses "10ep", "500st", "90s", "15min", "2h", "1d". A number without unit is none. Steps are whole; times become
+ * seconds; nothing is negative.
  */
-bool ls_parse_duration(const char *text, ls_unit bare, ls_duration *out);
+bool ls_parse_duration(const char *text, ls_duration *out);
 /** Parses "512MB", "1.5GB", "1GiB", "4096". */
 bool ls_parse_bytes(const char *text, size_t *out);
 

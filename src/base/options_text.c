@@ -102,30 +102,27 @@ static const unit_name durations[] = {
     {"min", 60, LS_UNIT_SECONDS}, {"h", 3600, LS_UNIT_SECONDS}, {"d", 86400, LS_UNIT_SECONDS},
 };
 
-bool ls_parse_duration(const char *text, ls_unit bare, ls_duration *out) {
-    ls_duration duration = {0, bare};
-    size_t length = take_real(text, &duration.value);
-    if (length == 0 || signbit(duration.value)) return false;
-    if (text[length] != '\0') {
-        const unit_name *found = NULL;
-        for (size_t i = 0; i < sizeof durations / sizeof *durations; i++)
-            if (strcmp(text + length, durations[i].name) == 0) found = &durations[i];
-        if (!found) return false;
-        duration = (ls_duration){duration.value * found->factor, found->unit};
-    }
-    if (duration.unit == LS_UNIT_NONE || !isfinite(duration.value)) return false;
+bool ls_parse_duration(const char *text, ls_duration *out) {
+    double value = 0;
+    size_t length = take_real(text, &value);
+    if (length == 0 || signbit(value)) return false;
+    const unit_name *found = NULL;
+    for (size_t i = 0; i < sizeof durations / sizeof *durations; i++)
+        if (strcmp(text + length, durations[i].name) == 0) found = &durations[i];
+    if (!found) return false;
+    const ls_duration duration = {value * found->factor, found->unit};
+    if (!isfinite(duration.value)) return false;
     if (duration.unit == LS_UNIT_STEPS && duration.value != floor(duration.value)) return false;
     *out = duration;
     return true;
 }
 
 bool ls__read_duration(const ls_option *row, const char *text, ls_duration *out) {
-    unsigned lowest = (unsigned)__builtin_ctz(row->units);
-    if (lowest == LS_UNIT_NONE && ls_parse_real(text, &out->value)) {
+    if ((row->units & 1u << LS_UNIT_NONE) && ls_parse_real(text, &out->value)) {
         out->unit = LS_UNIT_NONE;
         return !signbit(out->value);
     }
-    return ls_parse_duration(text, (ls_unit)lowest, out) && (row->units & (1u << out->unit));
+    return ls_parse_duration(text, out) && (row->units & (1u << out->unit));
 }
 
 static const struct {

@@ -36,7 +36,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case KEY_SET: return cli_words_add(&s->overrides, argument, state);
     case KEY_RESUME: s->resume = argument; return 0;
     case KEY_MAX_TIME:
-        if (!ls_parse_duration(argument, LS_UNIT_SECONDS, &s->max_time) || s->max_time.unit != LS_UNIT_SECONDS)
+        if (!ls_parse_duration(argument, &s->max_time) || s->max_time.unit != LS_UNIT_SECONDS)
             return cli_refuse(state, "--max-time=%s: write a time such as 90s, 15min or 2h", argument);
         return 0;
     case KEY_VERIFY_RESUME:
