@@ -1,13 +1,12 @@
 #include "train/trainer.h"
 
 extern const ls_hook ls__hook_evaluate, ls__hook_plateau, ls__hook_record, ls__hook_ledger, ls__hook_digest,
-    ls__hook_stop, ls__hook_save, ls__hook_display;
+    ls__hook_stop, ls__hook_save, ls__hook_display, ls__hook_trace;
 
 /* In the order in which they are called: results first, then what records them, decides on them and saves. */
 const ls_hook *const ls__hooks[] = {
-    &ls__hook_evaluate, &ls__hook_plateau, &ls__hook_record,
-    &ls__hook_ledger,   &ls__hook_digest,  &ls__hook_stop,
-    &ls__hook_save,     &ls__hook_display, NULL,
+    &ls__hook_evaluate, &ls__hook_plateau, &ls__hook_record,  &ls__hook_ledger, &ls__hook_digest,
+    &ls__hook_stop,     &ls__hook_save,    &ls__hook_display, &ls__hook_trace,  NULL,
 };
 
 ls_status ls__hooks_check(const ls_trainer *t) {

@@ -18,6 +18,10 @@ static const char *const section_names[LS_SECTION_COUNT] = {[LS_SECTION_DATA] = 
                                                             [LS_SECTION_EVALUATE] = "evaluate",
                                                             [LS_SECTION_SAVE] = "save"};
 
+const char *ls__section_name(ls_section section) {
+    return section_names[section];
+}
+
 static void fill_sections(const ls_trainer *t, const double *all, ls_report_section *sections) {
     size_t ranks = ls_comm_size(t->comm);
     double total = 0;

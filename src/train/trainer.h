@@ -147,6 +147,13 @@ typedef struct ls_speed {
     double mark_seconds[LS_SPEED_MARKS];
 } ls_speed;
 
+/* summary.c: as the end report calls it. */
+const char *ls__section_name(ls_section section);
+
+/* hooks/trace.c */
+typedef struct ls_trace ls_trace;
+void ls__trace_note(ls_trace *trace, uint64_t step, size_t section, double begin, double end);
+
 void ls__speed_add(ls_speed *speed, uint64_t samples, double seconds);
 double ls__speed_value(const ls_speed *speed);
 
@@ -246,6 +253,7 @@ struct ls_trainer {
     double mark;    /* ls_clock_now() where the present section began */
     double waited;  /* ls_comm_waited() there */
     double started; /* when the loop began */
+    ls_trace *trace; /* run.trace; or NULL. Borrowed from its hook */
     ls_speed speed;
     uint64_t last_step; /* where stop.steps and stop.epochs end the run */
     ls_stop_metric stop_metric;
@@ -275,6 +283,8 @@ struct ls_trainer {
 /* Ends the present section of time and begins another. */
 static inline void ls__section(struct ls_trainer *t, ls_section section) {
     double now = ls_clock_now();
+    /* A step has its number when it is counted, behind its update. */
+    if (t->trace) ls__trace_note(t->trace, t->state.step + (section <= LS_SECTION_UPDATE), section, t->mark, now);
     t->seconds[section] += now - t->mark;
     t->calls[section]++;
     t->mark = now;

@@ -524,6 +524,24 @@ def a_run_is_watched_and_stopped():
     check(json.loads(lockstep("status", "runs/long", "--json"))["over"], "a stopped run is not over")
 
 
+def a_trace_tells_when_each_rank_did_what():
+    config = write_config("traced", CLASSIFY)
+    lockstep("train", "-q", config, "--set", "run.trace=true", ranks=2)
+    with open("runs/traced/trace.json") as file:
+        events = json.load(file)["traceEvents"]
+    for rank in 0, 1:
+        spans = [e for e in events if e["tid"] == rank and e["ph"] == "X"]
+        for section in "data", "forward", "backward", "reduce", "decide", "update", "distribute", "hooks":
+            steps = [e["args"]["step"] for e in spans if e["name"] == section]
+            check(steps == list(range(1, 41)), f"rank {rank}: {section} is traced of the steps {steps}")
+        for name, times in ("evaluate", 4), ("save", 4):
+            count = sum(e["name"] == name for e in spans)
+            check(count == times, f"rank {rank}: {name} is traced {count} times")
+        ends = [0] + [e["ts"] + e["dur"] for e in spans]
+        check(all(e["ts"] >= end - 0.2 for e, end in zip(spans, ends)), f"rank {rank} did two things at once")
+    check(not os.path.exists("runs/classify/trace.json"), "a trace was written that nobody asked for")
+
+
 def a_silent_run_is_called_so():
     shutil.copytree("runs/classify", "runs/silent")
     with open("runs/silent/status.json") as file:
@@ -669,7 +687,7 @@ def main():
              evaluations_of_other_sets_scale_weights_by_the_training_set,
              classes_are_predicted, values_are_predicted_in_their_units, labels_are_predicted,
              predictions_are_refused_where_they_cannot_be, checkpoints_are_averaged, networks_are_exported,
-             curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked,
+             a_trace_tells_when_each_rank_did_what, curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked,
              a_sweep_does_not_hide_a_run, folds_are_run,
              sweeps_are_refused_before_they_start, lists_and_choices_are_varied,
              threads_follow_the_cores, the_machine_is_measured]
