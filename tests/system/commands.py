@@ -524,6 +524,29 @@ def a_run_is_watched_and_stopped():
     check(json.loads(lockstep("status", "runs/long", "--json"))["over"], "a stopped run is not over")
 
 
+def the_test_set_is_looked_at_once():
+    """At the end, with the best parameters: in the report and in metrics.jsonl; also where the run was stopped before."""
+    sets = 'valid: 0.2, test: "set.h5:/valid"'
+    config = write_config("tested", CLASSIFY.replace('valid: "set.h5:/valid"', sets).replace("epochs: 4", "epochs: 12"))
+    words = ["train", "-q", config, "--set", "optimizer.sgd.learning_rate=1"]
+    os.makedirs("runs/tested")
+    open("runs/tested/stop", "w").close()
+    lockstep(*words, code=STOPPED)
+    for _ in range(2):
+        lockstep(*words)
+    with open("runs/tested/metrics.jsonl") as file:
+        tests = [event for event in map(json.loads, file) if event.get("set") == "test"]
+    with open("runs/tested/report.json") as file:
+        report = json.load(file)
+    final = report["final"]["test"]
+    check(len(tests) == 1 and tests[0]["event"] == "eval" and tests[0]["step"] == report["steps"], f"events: {tests}")
+    check(final["loss"] == tests[0]["loss"], f"{final}, but the event says {tests[0]}")
+    best, last = (json.loads(lockstep("eval", "--json", checkpoint("tested", which), "set.h5:/valid"))
+                  for which in ("best", "latest"))
+    check(final == best, f"the test's result is {final}, that of the best parameters {best}")
+    check(last != best, "the last parameters are the best, so that they cannot be told apart")
+
+
 def a_trace_tells_when_each_rank_did_what():
     config = write_config("traced", CLASSIFY)
     lockstep("train", "-q", config, "--set", "run.trace=true", ranks=2)
@@ -687,10 +710,11 @@ def main():
              evaluations_of_other_sets_scale_weights_by_the_training_set,
              classes_are_predicted, values_are_predicted_in_their_units, labels_are_predicted,
              predictions_are_refused_where_they_cannot_be, checkpoints_are_averaged, networks_are_exported,
-             a_trace_tells_when_each_rank_did_what, curves_are_drawn, a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked,
-             a_sweep_does_not_hide_a_run, folds_are_run,
-             sweeps_are_refused_before_they_start, lists_and_choices_are_varied,
-             threads_follow_the_cores, the_machine_is_measured]
+             the_test_set_is_looked_at_once, a_trace_tells_when_each_rank_did_what, curves_are_drawn,
+             a_run_is_watched_and_stopped, a_silent_run_is_called_so, settings_are_ranked, a_sweep_does_not_hide_a_run,
+             folds_are_run,
+             sweeps_are_refused_before_they_start, lists_and_choices_are_varied, threads_follow_the_cores,
+             the_machine_is_measured]
     chosen = sys.argv[3:]
     folder = tempfile.mkdtemp(prefix="lockstep-commands-")
     os.chdir(folder)

@@ -111,20 +111,25 @@ static ls_status record_step(ls_trainer *t, record *r) {
     return write_event(t, r, &event);
 }
 
+static ls_status record_evaluation(ls_trainer *t, record *r, const ls_evaluator *evaluator) {
+    const ls_event event = {.event = "eval",
+                            .step = t->state.step,
+                            .epoch = ls__epoch(t),
+                            .set = evaluator->set,
+                            .count = add_tally(t, r->values, 0, evaluator->values),
+                            .values = r->values};
+    return write_event(t, r, &event);
+}
+
 static ls_status record_epoch(ls_trainer *t, record *r) {
-    ls_event event = {.event = "epoch",
-                      .step = t->state.step,
-                      .epoch = ls__epoch(t),
-                      .set = "train",
-                      .count = add_tally(t, r->values, 0, t->epoch_values),
-                      .values = r->values};
+    const ls_event event = {.event = "epoch",
+                            .step = t->state.step,
+                            .epoch = ls__epoch(t),
+                            .set = "train",
+                            .count = add_tally(t, r->values, 0, t->epoch_values),
+                            .values = r->values};
     LS_TRY(write_event(t, r, &event));
-    for (size_t i = 0; i < t->evaluators; i++) {
-        event.event = "eval";
-        event.set = t->evaluator[i].set;
-        event.count = add_tally(t, r->values, 0, t->evaluator[i].values);
-        LS_TRY(write_event(t, r, &event));
-    }
+    for (size_t i = 0; i < t->evaluators; i++) LS_TRY(record_evaluation(t, r, &t->evaluator[i]));
     return LS_OK;
 }
 
@@ -138,9 +143,12 @@ static ls_status step(ls_trainer *t, void *state) {
 
 /* Lines that still wait are lost with the process: the run does not end as if all were well. */
 static ls_status finish(ls_trainer *t, void *state, const ls_summary *summary) {
-    (void)t, (void)summary;
+    (void)summary;
     record *r = state;
-    return r ? ls_journal_flush(r->journal) : LS_OK;
+    if (!r) return LS_OK;
+    const ls_evaluator *last = t->evaluators ? &t->evaluator[t->evaluators - 1] : NULL;
+    if (last && last->dataset == t->data.test && last->done) LS_TRY(record_evaluation(t, r, last));
+    return ls_journal_flush(r->journal);
 }
 
 const ls_hook ls__hook_record = {.name = "record",
