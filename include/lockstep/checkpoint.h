@@ -99,6 +99,7 @@ typedef struct ls_checkpoint_options {
     size_t keep;       /* newest ones that stay */
     const char *best;  /* the metric whose best checkpoint best.h5 names */
     bool best_given;
+    ls_place best_place;
 } ls_checkpoint_options;
 
 extern const ls_option ls_checkpoint_rows[];

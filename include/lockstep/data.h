@@ -51,7 +51,7 @@ typedef enum ls_shuffle {
 typedef struct ls_data_options {
     ls_texts train;       /* FILE:/GROUP, several of them, or globs (sorted bytewise) */
     ls_texts valid, test; /* the same, or one number: a fraction split off train */
-    ls_place train_place, valid_place, test_place;
+    ls_place train_place, valid_place, test_place, fold_place, cache_place;
     size_t fold;          /* where fold_given: which of the 1 / valid parts of train is the validation set */
     bool fold_given;
     const char *x, *y, *x_c, *weight; /* names of datasets in the group; weight may be NULL */
@@ -286,6 +286,7 @@ typedef struct ls_loader_plan {
                                   0: the largest capacity times the ranks */
     bool ahead;                /* a thread packs what ls_loader_expect() announces */
     size_t cache;              /* bytes per node for streaming, 0: a quarter of it; holds one window, better two */
+    ls_place cache_place;      /* of the option, for messages */
     ls_comm *comm;
     ls_logger *log;
 } ls_loader_plan;

@@ -54,4 +54,7 @@ ls_status ls_document_put(ls_pool *pool, ls_document *map, const char *key, ls_p
 /** A failure "FILE:LINE:COL: sentence"; without a line "FILE: sentence", without a file the bare sentence. */
 ls_status ls_document_fail(ls_place place, ls_code code, const char *format, ...) LS_PRINTF(3, 4) LS_MUST_USE;
 
+/** Puts the place before the sentence of a failure, as above; LS_OK stays LS_OK. */
+ls_status ls_document_locate(ls_status status, ls_place place) LS_MUST_USE;
+
 #endif

@@ -38,6 +38,7 @@
 /** stop.plateau: no absolute improvement above `delta` for `patience` epochs. */
 typedef struct ls_stop_plateau {
     const char *metric; /* NULL: not asked for */
+    ls_place metric_place;
     double delta;
     size_t patience;
 } ls_stop_plateau;
@@ -45,6 +46,7 @@ typedef struct ls_stop_plateau {
 /** stop.early: no improvement for `patience` evaluations; `restore` ends with the best parameters. */
 typedef struct ls_stop_early {
     const char *metric; /* NULL: not asked for */
+    ls_place metric_place;
     double delta;
     size_t patience;
     bool restore;
@@ -55,6 +57,7 @@ typedef struct ls_stop_options {
     size_t epochs, steps; /* 0: not given */
     ls_duration time;     /* the one condition that depends on timing */
     const char *metric;   /* "valid.accuracy >= 0.98" */
+    ls_place metric_place;
     double gradient_norm; /* of the epoch's mean gradient before clipping; 0: not given */
     ls_stop_plateau plateau;
     ls_stop_early early;
@@ -65,6 +68,7 @@ typedef enum ls_nonfinite { LS_NONFINITE_STOP, LS_NONFINITE_SKIP } ls_nonfinite;
 /** How a run behaves; none of it decides a bit. */
 typedef struct ls_run_options {
     const char *dir;
+    ls_place dir_place;
     size_t threads;       /* 0: auto */
     int threads_word;     /* which word stood there, 0: a number; so for all *_word */
     ls_duration deadline; /* of every wait */
@@ -101,7 +105,7 @@ typedef struct ls_experiment {
     ls_run_options run;
     ls_topology_options topology;
     /* Not keys of the file: */
-    ls_place batch_place, stop_place;
+    ls_place batch_place, microbatch_place, stop_place;
     bool best_chosen;   /* checkpoint.best was asked for, not derived */
     const char *folder; /* that relative data paths are relative to; NULL: the working directory */
     const char *text;   /* the resolved configuration, as the checkpoint keeps it */

@@ -89,7 +89,11 @@ ls_status ls_document_fail(ls_place place, ls_code code, const char *format, ...
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    if (!place.file) return LS_FAIL(code, "%s", sentence);
-    if (place.line <= 0) return LS_FAIL(code, "%s: %s", place.file, sentence);
-    return LS_FAIL(code, "%s:%d:%d: %s", place.file, place.line, place.column, sentence);
+    return ls_document_locate(LS_FAIL(code, "%s", sentence), place);
+}
+
+ls_status ls_document_locate(ls_status status, ls_place place) {
+    if (!place.file) return status;
+    if (place.line <= 0) return ls_status_prefix(status, "%s", place.file);
+    return ls_status_prefix(status, "%s:%d:%d", place.file, place.line, place.column);
 }

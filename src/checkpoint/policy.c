@@ -8,7 +8,8 @@ const ls_option ls_checkpoint_rows[] = {
     LS_OPTION_COUNT(ls_checkpoint_options, keep, "3", 1, 1e6, "newest checkpoints that stay; older ones are deleted"),
     {LS_OPTION_ROW(ls_checkpoint_options, best, LS_KIND_TEXT, "valid.loss",
                    "the metric whose best checkpoint best.h5 names and is never deleted"),
-     .given_offset = offsetof(ls_checkpoint_options, best_given)},
+     .given_offset = offsetof(ls_checkpoint_options, best_given),
+     .place_offset = offsetof(ls_checkpoint_options, best_place)},
     LS_OPTION_END};
 
 /* How many multiples of `every` lie at or below `position`. */

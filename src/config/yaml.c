@@ -221,7 +221,7 @@ static ls_status load_document(loader *l, ls_document **out) {
     LS_TRY(pass_event(l, &type, &place)); /* the document starts */
     if (type != YAML_STREAM_END_EVENT) LS_TRY(load_next(l, 0, out));
     bool empty = !*out || ((*out)->kind == LS_DOCUMENT_SCALAR && !(*out)->quoted && (*out)->text[0] == '\0');
-    if (empty) return ls_document_fail((ls_place){.file = l->file}, LS_ERR_CONFIG, "nothing is in it");
+    if (empty) return ls_document_fail(place_of(l, 0, 0), LS_ERR_CONFIG, "nothing is in it");
     LS_TRY(pass_event(l, &type, &place)); /* the document ends */
     LS_TRY(pass_event(l, &type, &place)); /* the stream ends */
     if (type == YAML_STREAM_END_EVENT) return LS_OK;

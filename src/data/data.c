@@ -106,7 +106,7 @@ static ls_status fold_off(const opening *o, ls_data *data) {
         return ls_document_fail(options->valid_place, LS_ERR_CONFIG,
                                 "data.fold wants data.valid to be 1/K, one of K parts: 0.5, 0.25, 0.2, 0.1, ...");
     if (options->fold >= folds)
-        return ls_document_fail(options->valid_place, LS_ERR_CONFIG, "data.fold: %zu of %zu parts; allowed: 0 to %zu",
+        return ls_document_fail(options->fold_place, LS_ERR_CONFIG, "data.fold: %zu of %zu parts; allowed: 0 to %zu",
                                 options->fold, folds, folds - 1);
     ls_dataset *rest = NULL;
     LS_TRY(ls_dataset_fold(data->train, folds, options->fold, o->seed, &rest, &data->valid));
@@ -118,17 +118,26 @@ static ls_status fold_off(const opening *o, ls_data *data) {
 static ls_status open_other(opening *o, const ls_texts *paths, ls_place place, ls_data *data, ls_dataset **out) {
     double fraction = 0;
     if (paths->count == 0) return LS_OK;
-    if (ls_data_fraction(paths, &fraction)) return split_off(o, fraction, data, out);
+    if (ls_data_fraction(paths, &fraction)) return ls_document_locate(split_off(o, fraction, data, out), place);
     if (paths->count == 1 && ls_parse_real(paths->items[0], &fraction))
         return ls_document_fail(place, LS_ERR_CONFIG,
                                 "%s: a fraction of the training set lies between 0 and 1, such as 0.2",
                                 paths->items[0]);
     LS_TRY(open_set(o, paths, place, 0, out));
-    return ls_comm_agree(o->comm, ls_dataset_check_fields(data->train, *out));
+    return ls_document_locate(ls_comm_agree(o->comm, ls_dataset_check_fields(data->train, *out)), place);
+}
+
+static ls_status check_fractions(const ls_data_options *options) {
+    double valid = 0, test = 0;
+    if (!ls_data_fraction(&options->valid, &valid) || !ls_data_fraction(&options->test, &test) || valid + test < 1)
+        return LS_OK;
+    return ls_document_fail(options->valid_place, LS_ERR_CONFIG,
+                            "data.valid and data.test: fractions of %g and %g leave nothing to train on", valid, test);
 }
 
 static ls_status open_all(opening *o, ls_data *data) {
     const ls_data_options *options = o->options;
+    LS_TRY(check_fractions(options));
     LS_TRY(open_set(o, &options->train, options->train_place, options->limit, &data->train));
     LS_TRY(open_other(o, &options->test, options->test_place, data, &data->test));
     if (options->fold_given) return fold_off(o, data);

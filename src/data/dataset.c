@@ -264,11 +264,6 @@ static ls_status name_dataset(ls_dataset *d) {
     return ls_pool_format(s->pool, &d->name, "%s:%s and %zu more", s->part[0].path, s->part[0].group, s->parts - 1);
 }
 
-/* Where the configuration names what is not there. */
-static ls_status locate(ls_status status, ls_place place) {
-    return place.line ? ls_status_prefix(status, "%s:%d:%d", place.file, place.line, place.column) : status;
-}
-
 static ls_status open_files(ls_dataset *d, const ls_dataset_source *source) {
     ls_storage *s = d->storage;
     ls_location *where = NULL;
@@ -287,7 +282,8 @@ static ls_status open_files(ls_dataset *d, const ls_dataset_source *source) {
     d->field = room;
     LS_TRY(ls_pool_take(s->pool, source->field_count * sizeof *d->column_of, &room));
     d->column_of = room;
-    for (size_t i = 0; i < source->field_count; i++) LS_TRY(locate(add_field(d, &source->fields[i]), source->place));
+    for (size_t i = 0; i < source->field_count; i++)
+        LS_TRY(ls_document_locate(add_field(d, &source->fields[i]), source->place));
     if (d->fields == 0) return LS_FAIL(LS_ERR_DATA, "%s: has none of the datasets asked for", s->part[0].path);
     LS_TRY(count_rows(s, source->limit));
     d->samples = s->rows;

@@ -290,7 +290,8 @@ static size_t batch_of(const ls_loader_plan *plan) {
 
 ls_status ls_loader_check(const ls_loader_plan *plan) {
     LS_TRY(check_fields(plan));
-    return ls__stream_check(plan->dataset, &plan->sampler, ls__cache_bytes(plan->cache), batch_of(plan));
+    ls_status status = ls__stream_check(plan->dataset, &plan->sampler, ls__cache_bytes(plan->cache), batch_of(plan));
+    return ls_document_locate(status, plan->cache_place);
 }
 
 /* All ranks stream, or none: by the most positions that a batch can have, and the node with the least memory. */

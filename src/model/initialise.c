@@ -217,8 +217,8 @@ static ls_status initialise_from_files(const ls_model *model, size_t rank, size_
         bool seen = options == NULL;
         for (size_t j = 0; j < i && !seen; j++) seen = file_of(ls_params_at(model->params, j)) == options;
         if (seen) continue;
-        LS_TRY(ls__model_place(initialise_from(model, options, rank, size, weights),
-                               ls_params_at(model->params, i)->init.place));
+        LS_TRY(ls_document_locate(initialise_from(model, options, rank, size, weights),
+                                  ls_params_at(model->params, i)->init.place));
     }
     return LS_OK;
 }

@@ -65,9 +65,6 @@ struct ls_model {
     size_t *loss_node, *loss_output, *loss_corrupt;
 };
 
-/* Puts "FILE:LINE:COL: " before the sentence of a failure. */
-ls_status ls__model_place(ls_status status, ls_place place) LS_MUST_USE;
-
 /* The node that holds `source` as `element`; made with its slot when first asked for. */
 ls_status ls__model_source_node(ls_model *model, const ls_source *source, ls_slot_role role, ls_element element,
                                 size_t entries, size_t *node) LS_MUST_USE;

@@ -157,11 +157,11 @@ ls_status ls__model_resolve(ls_model *model) {
         layer->choice = &model->options->model.items[i];
         layer->type = (const ls_layer_type *)(const void *)layer->choice->type;
         layer->common = layer->choice->common;
-        LS_TRY(ls__model_place(give_name(model, i), layer->choice->place));
+        LS_TRY(ls_document_locate(give_name(model, i), layer->choice->place));
     }
     for (size_t i = 0; i < model->layers; i++) {
-        LS_TRY(ls__model_place(resolve_inputs(model, i), model->layer[i].choice->place));
-        LS_TRY(ls__model_place(resolve_share(model, i), model->layer[i].choice->place));
+        LS_TRY(ls_document_locate(resolve_inputs(model, i), model->layer[i].choice->place));
+        LS_TRY(ls_document_locate(resolve_share(model, i), model->layer[i].choice->place));
     }
     find_rectifiers(model);
     return LS_OK;
@@ -289,7 +289,7 @@ static ls_status build_layer(ls_model *model, ls__layer *layer) {
 ls_status ls__model_build_layers(ls_model *model, size_t branch) {
     model->branch = branch;
     for (size_t i = 0; i < model->layers; i++)
-        LS_TRY(ls__model_place(build_layer(model, &model->layer[i]), model->layer[i].choice->place));
+        LS_TRY(ls_document_locate(build_layer(model, &model->layer[i]), model->layer[i].choice->place));
     return LS_OK;
 }
 

@@ -169,7 +169,7 @@ ls_status ls__model_build_losses(ls_model *model) {
     LS_TRY(ls_pool_take(model->pool, count * sizeof *model->loss_output, (void **)&model->loss_output));
     LS_TRY(ls_pool_take(model->pool, count * sizeof *model->loss_corrupt, (void **)&model->loss_corrupt));
     for (size_t i = 0; i < count; i++)
-        LS_TRY(ls__model_place(build_loss(model, i), model->options->loss.items[i].place));
+        LS_TRY(ls_document_locate(build_loss(model, i), model->options->loss.items[i].place));
     model->losses = count;
     return LS_OK;
 }

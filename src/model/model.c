@@ -7,12 +7,6 @@
 
 #include "model/internal.h"
 
-ls_status ls__model_place(ls_status status, ls_place place) {
-    if (!place.file) return status;
-    if (!place.line) return ls_status_prefix(status, "%s", place.file);
-    return ls_status_prefix(status, "%s:%d:%d", place.file, place.line, place.column);
-}
-
 ls_status ls__model_hint(const ls_model *model, const char *word, const char *const *candidates, const char **out) {
     const char *near = ls_nearest(word, candidates);
     *out = "";

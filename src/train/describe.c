@@ -70,13 +70,14 @@ static ls_status describe_checkpoint(const ls_trainer *t, ls_text *out) {
     uint64_t available = 0;
     size_t kept = t->experiment->checkpoint.keep + 2;
     double bytes = (double)ls_saver_measure(ls_model_params(t->model), ls__slot_names(t->experiment, names)).file;
+    LS_TRY(ls__folder_check(&t->experiment->run));
     LS_TRY(ls_checkpoint_free_space(folder, &available));
     LS_TRY(ls_text_add(out, "%-10s %s each, at most %zu kept; %s free in %s\n", "checkpoint", size_text(bytes, size),
                        kept, size_text((double)available, room), folder));
     if (bytes * (double)kept <= (double)available) return LS_OK;
-    return LS_FAIL(LS_ERR_IO,
-                   "run.dir: %s has %s free, and the checkpoints need %s: make room, or lower checkpoint.keep", folder,
-                   room, size_text(bytes * (double)kept, size));
+    return ls_document_fail(t->experiment->run.dir_place, LS_ERR_IO,
+                            "run.dir: %s has %s free, and the checkpoints need %s: make room, or lower checkpoint.keep",
+                            folder, room, size_text(bytes * (double)kept, size));
 }
 
 /* A product's gradients cost as much as the product, each: of the inputs where they need it, of the parameters. */
@@ -146,7 +147,7 @@ ls_status ls_trainer_print_dot(ls_trainer *t, ls_text *out) {
 ls_status ls_trainer_describe(ls_trainer *t, size_t ranks, size_t ranks_per_node, ls_text *out) {
     ls_microplan plan = t->plan;
     plan.ranks = ranks;
-    LS_TRY(ls__plan_check(&plan));
+    LS_TRY(ls__plan_check(t->experiment, &plan));
     LS_TRY(ls_model_check_start(t->model));
     warn_of_small_norms(t);
     LS_TRY(describe_data(t, out));

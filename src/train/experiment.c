@@ -8,21 +8,26 @@
 #define IN_SECONDS (1u << LS_UNIT_SECONDS)
 
 static const ls_option plateau_rows[] = {
-    LS_OPTION_TEXT(ls_stop_plateau, metric, "train.loss", "what must improve"),
+    {LS_OPTION_ROW(ls_stop_plateau, metric, LS_KIND_TEXT, "train.loss", "what must improve"),
+     .place_offset = offsetof(ls_stop_plateau, metric_place)},
     LS_OPTION_REAL(ls_stop_plateau, delta, "1e-4", 0, INFINITY, "what counts as an improvement, absolute"),
-    LS_OPTION_COUNT(ls_stop_plateau, patience, "5", 1, INFINITY, "epochs without an improvement"), LS_OPTION_END};
+    LS_OPTION_COUNT(ls_stop_plateau, patience, "5", 1, INFINITY, "epochs without an improvement"),
+    LS_OPTION_END};
 
 static const ls_option early_rows[] = {
-    LS_OPTION_TEXT(ls_stop_early, metric, "valid.loss", "what must improve"),
+    {LS_OPTION_ROW(ls_stop_early, metric, LS_KIND_TEXT, "valid.loss", "what must improve"),
+     .place_offset = offsetof(ls_stop_early, metric_place)},
     LS_OPTION_REAL(ls_stop_early, delta, "0", 0, INFINITY, "what counts as an improvement, absolute"),
     LS_OPTION_COUNT(ls_stop_early, patience, "5", 1, INFINITY, "epochs without an improvement"),
-    LS_OPTION_BOOL(ls_stop_early, restore, "true", "end with the best parameters"), LS_OPTION_END};
+    LS_OPTION_BOOL(ls_stop_early, restore, "true", "end with the best parameters"),
+    LS_OPTION_END};
 
 static const ls_option stop_rows[] = {
     LS_OPTION_COUNT(ls_stop_options, epochs, NULL, 1, 1e9, "epochs to train"),
     LS_OPTION_COUNT(ls_stop_options, steps, NULL, 1, 1e15, "steps to train"),
     LS_OPTION_DURATION(ls_stop_options, time, NULL, IN_SECONDS, "time to train; the one stop that depends on timing"),
-    LS_OPTION_TEXT(ls_stop_options, metric, NULL, "a condition such as \"valid.accuracy >= 0.98\""),
+    {LS_OPTION_ROW(ls_stop_options, metric, LS_KIND_TEXT, NULL, "a condition such as \"valid.accuracy >= 0.98\""),
+     .place_offset = offsetof(ls_stop_options, metric_place)},
     {LS_OPTION_NUMBER(ls_stop_options, gradient_norm, LS_KIND_REAL, NULL, 0, INFINITY,
                       "norm of the epoch's mean gradient, before clipping, at which training has converged"),
      .open_low = true},
@@ -38,7 +43,8 @@ static const char *const math_words[] = {"exact", "blas", NULL};
 static const char *const wire_words[] = {"float32", "bf16", NULL};
 
 static const ls_option run_rows[] = {
-    LS_OPTION_TEXT(ls_run_options, dir, LS_REQUIRED, "directory of this run, made if it does not exist"),
+    {LS_OPTION_ROW(ls_run_options, dir, LS_KIND_TEXT, LS_REQUIRED, "directory of this run, made if it does not exist"),
+     .place_offset = offsetof(ls_run_options, dir_place)},
     {LS_OPTION_NUMBER(ls_run_options, threads, LS_KIND_COUNT, "auto", 1, 1024, "threads of each rank"),
      .words = auto_words, .word_offset = offsetof(ls_run_options, threads_word)},
     LS_OPTION_DURATION(ls_run_options, deadline, "5min", IN_SECONDS, "longest wait for another rank"),
@@ -74,7 +80,8 @@ const ls_option ls_experiment_rows[] = {
      .place_offset = offsetof(ls_experiment, batch_place)},
     {LS_OPTION_NUMBER(ls_experiment, microbatch, LS_KIND_COUNT, "auto", 1, 1e9,
                       "samples whose gradients are summed as one; auto: min(32, ceil(batch / 8))"),
-     .words = auto_words, .word_offset = offsetof(ls_experiment, microbatch_word)},
+     .words = auto_words, .word_offset = offsetof(ls_experiment, microbatch_word),
+     .place_offset = offsetof(ls_experiment, microbatch_place)},
     {LS_OPTION_ROW(ls_experiment, seed, LS_KIND_SEED, "1", "of all that is random")},
     LS_OPTION_WORD(ls_experiment, math, "exact", math_words, "own kernels with the same bits everywhere, or OpenBLAS"),
     LS_OPTION_CHOICE(ls_experiment, optimizer, LS_REQUIRED, &ls_optimizer_family, "how gradients change parameters"),
@@ -108,7 +115,7 @@ static ls_status check_stop(const ls_experiment *experiment) {
         return ls_document_fail(experiment->stop_place, LS_ERR_CONFIG,
                                 "stop: no condition is given; name one, for example stop: {epochs: 30}");
     if (stop->metric && !ls__stop_metric_parse(stop->metric, &condition))
-        return ls_document_fail(experiment->stop_place, LS_ERR_CONFIG,
+        return ls_document_fail(stop->metric_place, LS_ERR_CONFIG,
                                 "stop.metric: \"%s\" is no condition; write it as \"valid.accuracy >= 0.98\"",
                                 stop->metric);
     return LS_OK;
@@ -131,7 +138,7 @@ ls_status ls_experiment_check(ls_experiment *experiment) {
     LS_TRY(ls_optimizer_check(&experiment->optimizer));
     LS_TRY(ls_schedules_check(&experiment->schedule));
     if (experiment->batch && experiment->microbatch > experiment->batch)
-        return ls_document_fail(experiment->batch_place, LS_ERR_CONFIG,
+        return ls_document_fail(experiment->microbatch_place, LS_ERR_CONFIG,
                                 "microbatch: %zu is more than batch: %zu; allowed: 1 to %zu", experiment->microbatch,
                                 experiment->batch, experiment->batch);
     choose_best(experiment);

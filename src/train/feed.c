@@ -111,6 +111,7 @@ static ls_status plan_loader(const ls_feed_plan *plan, ls_loader_field *fields, 
                             .capacity = plan->rows,
                             .batch = plan->batch,
                             .cache = plan->data->cache,
+                            .cache_place = plan->data->cache_place,
                             .comm = plan->comm,
                             .log = plan->logger};
     return LS_OK;

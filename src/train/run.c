@@ -13,7 +13,8 @@
 
 /* ---- the run directory ------------------------------------------------------------------------------------------- */
 
-static ls_status make_folder(const char *path) {
+/* Looks at every folder of a path from the top, and makes those that are missing; or leaves off at the first. */
+static ls_status walk_folders(const char *path, bool make) {
     char part[4096];
     size_t length = strlen(path);
     if (length >= sizeof part) return LS_FAIL(LS_ERR_CONFIG, "run.dir: the path is too long: %s", path);
@@ -21,20 +22,26 @@ static ls_status make_folder(const char *path) {
         if (path[i] != '/' && path[i] != '\0') continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return LS_FAIL(LS_ERR_IO, "run.dir: %s cannot be made: %s", part, strerror(errno));
         struct stat info;
-        if (stat(part, &info) != 0 || !S_ISDIR(info.st_mode))
+        bool there = stat(part, &info) == 0;
+        if (!there && !make) return LS_OK;
+        if (!there && mkdir(part, 0777) != 0 && errno != EEXIST)
+            return LS_FAIL(LS_ERR_IO, "run.dir: %s cannot be made: %s", part, strerror(errno));
+        if (there && !S_ISDIR(info.st_mode))
             return LS_FAIL(LS_ERR_IO, "run.dir: %s is there already, and is no directory", part);
     }
     return LS_OK;
+}
+
+ls_status ls__folder_check(const ls_run_options *run) {
+    return ls_document_locate(walk_folders(run->dir, false), run->dir_place);
 }
 
 static ls_status prepare_folder(ls_trainer *t) {
     if (!ls_comm_first(t->comm)) return LS_OK;
     const char *folder = t->experiment->run.dir;
     char path[4096];
-    LS_TRY(make_folder(folder));
+    LS_TRY(ls_document_locate(walk_folders(folder, true), t->experiment->run.dir_place));
     snprintf(path, sizeof path, "%s/log.txt", folder);
     return ls_logger_open_file(t->logger, path);
 }

@@ -119,17 +119,18 @@ static ls_status plan_batches(ls_trainer *t, size_t ranks) {
     if (micro > batch) micro = batch;
     t->plan = (ls_microplan){.batch = batch, .microbatch = micro, .ranks = ranks};
     t->steps_per_epoch = (t->samples + batch - 1) / batch;
-    return ls__plan_check(&t->plan);
+    return ls__plan_check(t->experiment, &t->plan);
 }
 
-ls_status ls__plan_check(const ls_microplan *plan) {
+ls_status ls__plan_check(const ls_experiment *experiment, const ls_microplan *plan) {
     if (ls_microplan_fits(plan)) return LS_OK;
     size_t most = ls_microplan_count(plan, plan->batch), advice = ls_microplan_advice(plan->batch, plan->ranks);
     if (!advice)
-        return LS_FAIL(LS_ERR_CONFIG, "%zu ranks cannot share a batch of %zu samples: use at most %zu ranks",
-                       plan->ranks, plan->batch, plan->batch);
-    return LS_FAIL(
-        LS_ERR_CONFIG,
+        return ls_document_fail(experiment->batch_place, LS_ERR_CONFIG,
+                                "%zu ranks cannot share a batch of %zu samples: use at most %zu ranks", plan->ranks,
+                                plan->batch, plan->batch);
+    return ls_document_fail(
+        experiment->batch_place, LS_ERR_CONFIG,
         "%zu ranks cannot share a batch of %zu samples cut into %zu micro-batches of %zu: set microbatch: %zu, "
         "or use at most %zu ranks",
         plan->ranks, plan->batch, most, plan->microbatch, advice, most);
@@ -186,7 +187,8 @@ static ls_status build(ls_trainer *t) {
     LS_TRY(ls__model_build(t->experiment, t->data.train, t->pool, t->team, t->math, LS_PRECISION_FLOAT, false,
                            t->logger, &t->model));
     if (ls_params_trainable(ls_model_params(t->model)) == 0)
-        return LS_FAIL(LS_ERR_CONFIG, "model: nothing to train: no layer has a parameter that is not frozen");
+        return ls_document_fail(t->experiment->model.items[0].place, LS_ERR_CONFIG,
+                                "model: nothing to train: no layer has a parameter that is not frozen");
     const ls_model_loss *first = ls_model_loss_at(t->model, 0);
     LS_TRY(ls_metrics_check(&t->experiment->metrics, (ls_target)first->target_kind, first->name));
     LS_TRY(ls__waves_plan(t, &t->plan, ls_comm_machine_size(t->comm), &t->wave));

@@ -359,7 +359,7 @@ ls_status ls__threads_choose(size_t wanted, ls_comm *comm, size_t *out) LS_MUST_
 /* Warns where a machine has fewer cores than its ranks, of so many threads each, have threads. Collective. */
 ls_status ls__threads_warn(size_t threads, ls_comm *comm, ls_logger *logger) LS_MUST_USE;
 /* Refuses more ranks than micro-batches, with what would do. */
-ls_status ls__plan_check(const ls_microplan *plan) LS_MUST_USE;
+ls_status ls__plan_check(const ls_experiment *experiment, const ls_microplan *plan) LS_MUST_USE;
 /* The names of the slots that the reducer keeps: the optimizer's, and one for stop.gradient_norm. */
 size_t ls__slot_names(const ls_experiment *experiment, const char **names);
 
@@ -378,6 +378,9 @@ void ls__obey(ls_trainer *t, uint64_t flags);
 bool ls__stopped_by_time(const ls_trainer *t);
 /* Ends the loop after this step; the first reason counts. */
 void ls__trainer_stop(ls_trainer *t, bool resumable, const char *reason);
+
+/* run.c: nothing that is no directory stands where run.dir is to be. Local. */
+ls_status ls__folder_check(const ls_run_options *run) LS_MUST_USE;
 
 /* run.c: what is owed of the end of an epoch, before the steps go on. Collective. */
 ls_status ls__make_up(ls_trainer *t) LS_MUST_USE;

@@ -89,9 +89,9 @@ static void what_a_configuration_needs_not_is_refused(void **state) {
     static const struct {
         const char *text, *words;
     } cases[] = {
-        {"", "t.yaml: nothing is in it"},
-        {"# only a comment\n", "t.yaml: nothing is in it"},
-        {"---\n...\n", "t.yaml: nothing is in it"},
+        {"", "t.yaml:1:1: nothing is in it"},
+        {"# only a comment\n", "t.yaml:1:1: nothing is in it"},
+        {"---\n...\n", "t.yaml:1:1: nothing is in it"},
         {"a: &x 1\n", "t.yaml:1:4: anchors and aliases (\"x\") are not taken"},
         {"a: *x\n", "t.yaml:1:4: anchors and aliases (\"x\")"},
         {"a: &x [1]\n", "anchors and aliases"},

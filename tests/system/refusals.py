@@ -15,6 +15,7 @@ refusals.py BUILD_DIR SOURCE_DIR NAME... runs these cases only, and prints the m
 import concurrent.futures
 import glob
 import os
+import re
 import sys
 
 import h5py
@@ -94,6 +95,9 @@ def make_data(program):
 def check_refusal(result, expected):
     claim(result.code == expected.code, f"the exit code is not {expected.code}", result)
     claim(len(result.errors) == 1, f"{len(result.errors)} errors are reported", result)
+    if expected.code == 2 and not expected.arguments and ".h5" not in result.errors[0]:
+        claim(re.match(rf"lockstep: error: {expected.name}\.yaml:\d+:\d+: ", result.errors[0]),
+              "the message does not say where in the configuration the mistake stands", result)
     for part in expected.says:
         claim(part in result.err, f"the message lacks: {part}", result)
     claim("(null)" not in result.err, "the message names what nobody named", result)

@@ -11,7 +11,7 @@ static bool is_small(const ls_trainer *t) {
 }
 
 static ls_status check(const ls_trainer *t) {
-    return ls__score_check(t, ls__best_metric(t), (ls_place){0}, "checkpoint.best");
+    return ls__score_check(t, ls__best_metric(t), t->experiment->checkpoint.best_place, "checkpoint.best");
 }
 
 /*

@@ -6,10 +6,10 @@
 
 static ls_status check(const ls_trainer *t) {
     const ls_stop_options *stop = &t->experiment->stop;
-    ls_place place = {0};
-    if (stop->metric) LS_TRY(ls__score_check(t, t->stop_metric.name, place, "stop.metric"));
-    if (stop->plateau.metric) LS_TRY(ls__score_check(t, stop->plateau.metric, place, "stop.plateau"));
-    if (stop->early.metric) LS_TRY(ls__score_check(t, stop->early.metric, place, "stop.early"));
+    if (stop->metric) LS_TRY(ls__score_check(t, t->stop_metric.name, stop->metric_place, "stop.metric"));
+    if (stop->plateau.metric)
+        LS_TRY(ls__score_check(t, stop->plateau.metric, stop->plateau.metric_place, "stop.plateau"));
+    if (stop->early.metric) LS_TRY(ls__score_check(t, stop->early.metric, stop->early.metric_place, "stop.early"));
     return LS_OK;
 }
 
