@@ -218,8 +218,7 @@ static ls_status add_field(ls_dataset *d, const ls_field_request *request) {
     LS_TRY(ls_pool_text(s->pool, request->name, &field->name));
     if (field->role == LS_FIELD_WEIGHT && field->shape.rank != 0)
         return part_fail(&s->part[0], column->dataset, "a weight is one number a sample");
-    enum { SMALL_ROW = 64 };
-    if (field->role != LS_FIELD_INPUT || column->row_bytes <= SMALL_ROW) column->small = true;
+    if (field->role != LS_FIELD_INPUT) column->small = true;
     d->column_of[d->fields++] = at;
     return LS_OK;
 }

@@ -25,7 +25,7 @@ typedef struct ls_column {
     ls_shape shape;
     size_t row_bytes, chunk_rows;
     const ls_array **array; /* for each part */
-    bool small;             /* targets, weights, and rows of a few bytes: always in memory */
+    bool small;             /* targets and weights: always in memory */
     unsigned char *rows;    /* in memory, or NULL */
     int64_t least, largest; /* of integers in memory */
     bool beyond_float;      /* some number in memory is finite, but not as a float */

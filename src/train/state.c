@@ -334,11 +334,14 @@ static ls_status may_continue(void *context, const ls_checkpoint *checkpoint) {
     if (!c->request->compare) return LS_OK;
     ls_text lines = {0};
     ls_status status = c->request->compare(ls_checkpoint_config(checkpoint), c->t->experiment->text, &lines);
-    if (status == LS_OK && lines.length)
+    if (status == LS_OK && lines.length) {
+        bool file = c->request->resume == LS_RESUME_FILE;
         status = LS_FAIL(LS_ERR_CONFIG,
-                         "run.dir: %s holds another experiment; these keys differ:\n%schoose another "
-                         "run.dir, or set the keys as they were",
-                         c->t->experiment->run.dir, lines.bytes);
+                         "%s%s holds another experiment; these keys differ:\n%schoose another %s, or set the keys as "
+                         "they were",
+                         file ? "--resume " : "run.dir: ", file ? c->request->resume_file : c->t->experiment->run.dir,
+                         lines.bytes, file ? "file" : "run.dir");
+    }
     ls_text_free(&lines);
     return status;
 }
