@@ -174,6 +174,17 @@ static ls_status check_feeds(const ls_trainer *t) {
     return LS_OK;
 }
 
+/* Who scales targets that no loss takes as numbers means something else. */
+static ls_status check_preprocess_y(const ls_trainer *t) {
+    const ls_choice *choice = &t->experiment->data.preprocess_y;
+    if (!choice->type || strcmp(choice->type->name, "none") == 0) return LS_OK;
+    for (size_t i = 0; i < ls_model_losses(t->model); i++)
+        if (ls_model_loss_at(t->model, i)->target_kind == LS_LOSS_VALUES) return LS_OK;
+    return ls_document_fail(choice->place, LS_ERR_CONFIG,
+                            "data.preprocess_y: %s is for targets of a regression, and no loss here has any",
+                            choice->type->name);
+}
+
 /* ---- create and destroy ------------------------------------------------------------------------------------------ */
 
 static ls_status build(ls_trainer *t) {
@@ -189,6 +200,7 @@ static ls_status build(ls_trainer *t) {
     if (ls_params_trainable(ls_model_params(t->model)) == 0)
         return ls_document_fail(t->experiment->model.items[0].place, LS_ERR_CONFIG,
                                 "model: nothing to train: no layer has a parameter that is not frozen");
+    LS_TRY(check_preprocess_y(t));
     const ls_model_loss *first = ls_model_loss_at(t->model, 0);
     LS_TRY(ls_metrics_check(&t->experiment->metrics, (ls_target)first->target_kind, first->name));
     LS_TRY(ls__waves_plan(t, &t->plan, ls_comm_machine_size(t->comm), &t->wave));
