@@ -46,13 +46,11 @@ static ls_status prepare_folder(ls_trainer *t) {
     return ls_logger_open_file(t->logger, path);
 }
 
-/* Only once the directory is ours: a wish to stop is another run's while that lives. */
-static void remove_stop(const ls_trainer *t) {
+/* What was asked of this run is not asked of the next one; unless that lives already. */
+static void remove_stop_file(const ls_trainer *t) {
     char path[4096];
-    if (!ls_comm_first(t->comm)) return;
     snprintf(path, sizeof path, "%s/stop", t->experiment->run.dir);
-    if (unlink(path) == 0)
-        ls_logger_say(t->logger, LS_LOG_WARNING, "removed %s, which ended the run before this one", path);
+    if (ls_comm_first(t->comm) && !t->superseded) (void)unlink(path);
 }
 
 /* Only once it is certain that the directory is this experiment's: another's configuration is not overwritten. */
@@ -88,7 +86,6 @@ static ls_status start(ls_trainer *t, const ls_run_request *request) {
     ls_comm_note(t->comm, "start", 0);
     LS_TRY(ls_comm_agree(t->comm, prepare_folder(t)));
     LS_TRY(ls__lock_take(t));
-    remove_stop(t);
     LS_TRY(ls__trainer_allocate(t));
     LS_TRY(ls__saver_make(t, t->experiment->run.dir));
     bool resumed = false;
@@ -200,6 +197,7 @@ ls_status ls_trainer_run(ls_trainer *t, const ls_run_request *request, ls_outcom
     if (status != LS_OK && ls_comm_size(t->comm) > 1) ls_comm_abort(t->comm, status);
     LS_TRY(status);
     LS_TRY(finish(t));
+    remove_stop_file(t);
     out->finished = !t->interrupted && t->failure == LS_OK;
     out->interrupted = t->interrupted;
     out->step = t->state.step;

@@ -110,6 +110,17 @@ def stop_file(program):
     say("the file stop: saved, 75, and gone when the run goes on")
 
 
+def stop_file_before_the_start(program):
+    """It waits for the run that begins: that one ends at its first step, and takes the file with it."""
+    os.makedirs(program.inside("waiting"))
+    for steps in (1, 2):
+        open(program.inside("waiting/stop"), "w").close()
+        program.train("config.yaml", "waiting", code=75)
+        claim(step_of(program, "waiting") == steps, f"the run did not end at step {steps}")
+        claim(not os.path.exists(program.inside("waiting/stop")), "the file stop is still there")
+    say("the file stop before a start: one step, 75, and gone")
+
+
 def stop_in_an_evaluation(program, directory, ranks, ask):
     """Starts the run and asks it to stop until it did so within an evaluation, where it spends most of its time."""
     for _ in range(20):
@@ -183,4 +194,4 @@ def silent_rank(program):
         say(f"rank {silent} stopped: named at the deadline, exit code 1, and the run goes on from its checkpoint")
 
 
-main(prepare, usr1_and_usr2, alone, stop_file, during_evaluation, during_start, silent_rank)
+main(prepare, usr1_and_usr2, alone, stop_file, stop_file_before_the_start, during_evaluation, during_start, silent_rank)

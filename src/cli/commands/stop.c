@@ -43,8 +43,8 @@ static ls_status run(cli *c, void *argument) {
                   path);
     if (view.stale)
         ls_logger_say(c->logger, LS_LOG_WARNING,
-                      "%s has been silent for %.0f s and may be dead; its next start takes the "
-                      "file away",
+                      "%s has been silent for %.0f s and may be dead; its next start then ends "
+                      "at its first step",
                       s->folder, view.age);
     return LS_OK;
 }
