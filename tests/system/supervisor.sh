@@ -269,7 +269,7 @@ case_death_while_stopping() {
   said "while stopping"
 }
 
-# `lockstep stop` holds also for a job that dies before it looks; a file of an earlier stop is the next start's to remove.
+# `lockstep stop` holds also for a job that dies before it looks; a file from before the first start is the job's to obey.
 case_stop_file() {
   begin stop-file <<'END'
     case $start in 2) rm "$FAKE/run/stop" ;; 3) touch "$FAKE/run/stop" ;; esac
@@ -281,6 +281,7 @@ END
   ends_with 75
   started 3
   said "while stopping"
+  expect test ! -e "$FAKE/run/stop"
 
   begin stop-file-in-backoff <<<'status 1; exit 1'
   start --backoff 60
@@ -288,6 +289,7 @@ END
   touch "$FAKE/run/stop"
   ends_with 75
   started 1
+  expect test ! -e "$FAKE/run/stop"
 }
 
 # ---- nothing is left ----
