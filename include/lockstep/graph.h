@@ -25,6 +25,8 @@
  *    within one consumer by input. So the sum's order is fixed and operators stay simple.
  *  - Nodes that reach no loss, and those that nothing trainable or wanted reaches from below (inputs, frozen parts),
  *    have no gradient.
+ *  - Before each node forward says `need(context, end)`: it is about to read trained weights, all below arena offset
+ *    `end` (0: none). The first layers' weights have the lowest offsets.
  *  - After each node backward says `ready(context, mark)`: all parameter gradients at or above arena offset `mark` are
  *    final. The marks fall; the last is 0. Statistics of batch normalisation are final when forward returns.
  *  - Everything that is summed over samples is summed within a micro-batch and then over micro-batches in their tree
@@ -280,16 +282,22 @@ void *ls_graph_value(const ls_graph *graph, size_t node);
 /** The gradient of a node, where ls_graph_want_gradient() or _seed() was called. */
 void *ls_graph_gradient(const ls_graph *graph, size_t node);
 
+typedef ls_status (*ls_need)(void *context, size_t end);
+
 /**
  * Computes all values. `training` (under a plan for it) draws masks and takes statistics over micro-batches, and writes
- * the statistics' ranges of the gradient blocks. Fails on data out of range, and in finite mode on the first non-finite
- * value.
+ * the statistics' ranges of the gradient blocks. Fails on data out of range, in finite mode on the first non-finite
+ * value, and where `need` (may be NULL) does.
  */
-ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training) LS_MUST_USE;
+ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training, ls_need need,
+                           void *context) LS_MUST_USE;
 
-typedef void (*ls_ready)(void *context, size_t mark);
+typedef ls_status (*ls_ready)(void *context, size_t mark);
 
-/** After forward with the same micro-batches in training: assigns all gradient blocks. `ready` may be NULL. */
+/**
+ * After forward with the same micro-batches in training: assigns all gradient blocks. Fails where `ready` (may be NULL)
+ * does.
+ */
 ls_status ls_graph_backward(ls_graph *graph, const ls_microbatches *micro, ls_ready ready, void *context) LS_MUST_USE;
 
 /**

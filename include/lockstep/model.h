@@ -143,7 +143,8 @@ typedef struct ls_slot {
 size_t ls_model_slots(const ls_model *model);
 const ls_slot *ls_model_slot(const ls_model *model, size_t index);
 
-ls_status ls_model_forward(ls_model *model, const ls_microbatches *micro, bool training) LS_MUST_USE;
+ls_status ls_model_forward(ls_model *model, const ls_microbatches *micro, bool training, ls_need need,
+                           void *context) LS_MUST_USE;
 ls_status ls_model_backward(ls_model *model, const ls_microbatches *micro, ls_ready ready, void *context) LS_MUST_USE;
 
 /** What a loss compares its output with: decides which metrics make sense. */

@@ -18,19 +18,25 @@
  *
  * The reducer calls nobody; whoever trains drives it. A step:
  *
+ *     ...forward...   ls_reducer_await(r, end);      // many times: the weights below `end` are there
  *     ls_reducer_start(r, samples);
  *     ...backward...  ls_reducer_ready(r, mark);     // many times: gradients at or above `mark` are final on this rank
  *     ls_reducer_finish(r);                          // my pieces are summed: norms, finiteness
  *     ...decide together (ls_exchange)...
  *     for each piece: update piece->weights from piece->gradient and piece->slots
- *     ls_reducer_distribute(r);                      // all ranks may read all weights
+ *     ls_reducer_distribute(r);                      // the weights set out, in the order in which forward wants them
+ *
+ * So gradients travel behind backward, the last layer's first, and weights behind the next forward, the first layer's
+ * first.
  *
  * Invariants
  *  - Pieces partition [0, gradient arena) less the ranges of further uses of shared parameters. Cuts fall on multiples
  *    of LS_GRAIN and no piece crosses a parameter.
  *  - Between start and finish a rank's gradient blocks are its own to write at offsets below its last mark only. finish
  *    returns after every rank of the node has called ready(0): no rank reads weights any more.
- *  - distribute ends every step, also one that updated nothing; until it returns nobody writes gradients again.
+ *  - distribute ends every step, also one that updated nothing. From then on until await has returned for an offset,
+ *    nobody reads or writes weights below it. Gradients may be written again once all ranks have finished: after the
+ *    exchange that decides.
  *
  * "Collective" functions are called by all ranks, in the same order. The run phase allocates nothing.
  */
@@ -144,8 +150,8 @@ void ls_reducer_pieces(const ls_reducer *reducer, const ls_piece **pieces, size_
 /** All ranks of the node have come here: after one of them wrote the weights by hand (initial values, restore). */
 ls_status ls_reducer_barrier(ls_reducer *reducer) LS_MUST_USE;
 
-/** Begins a step over `samples` samples of the whole batch. Local. */
-void ls_reducer_start(ls_reducer *reducer, size_t samples);
+/** Begins the reduction of a step over `samples` samples of the whole batch. Awaits all weights first. Collective. */
+ls_status ls_reducer_start(ls_reducer *reducer, size_t samples) LS_MUST_USE;
 
 /**
  * Every gradient of this rank at or above element offset `mark` is final; marks descend to 0. Does what can be done
@@ -153,14 +159,26 @@ void ls_reducer_start(ls_reducer *reducer, size_t samples);
  */
 ls_status ls_reducer_ready(ls_reducer *reducer, size_t mark) LS_MUST_USE;
 
-/** Pokes: Open MPI makes progress only inside MPI calls. Never waits. Local. */
+/**
+ * Pokes: Open MPI makes progress only inside MPI calls. Never waits. Local. A rank that waits in any other collective
+ * function of its communicator pokes too, so these may come while weights are on their way.
+ */
 ls_status ls_reducer_poll(ls_reducer *reducer) LS_MUST_USE;
 
 /** Waits until all pieces of this rank are summed, with norms and finiteness. After ready(0). Collective. */
 ls_status ls_reducer_finish(ls_reducer *reducer) LS_MUST_USE;
 
-/** Brings every piece's weights to every node; on return all ranks may read all weights. Collective; ends the step. */
+/** Sends every piece's weights on their way to every node, and does not wait. Ends the step. */
 ls_status ls_reducer_distribute(ls_reducer *reducer) LS_MUST_USE;
+
+/** ls_reducer_poll() as a callback (ls_team_set_poke): the next call that returns a status has what failed in it. */
+void ls_reducer_poke(void *reducer);
+
+/** Have all weights at offsets below `end` arrived on this node? Of all weights: LS_ALL_WEIGHTS. Local. */
+bool ls_reducer_has(ls_reducer *reducer, size_t end);
+/** Waits until they have. Other ranks need not wait for the same. */
+ls_status ls_reducer_await(ls_reducer *reducer, size_t end) LS_MUST_USE;
+#define LS_ALL_WEIGHTS SIZE_MAX
 
 /**
  * Reduces known patterns and compares with the serial definition, bit by bit: a rank, node or network that adds wrongly

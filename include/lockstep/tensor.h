@@ -127,6 +127,12 @@ size_t ls_team_size(const ls_team *team);
 /** Calls work(argument, part, parts) once for every part of 0..parts-1, on all threads; returns when all are done. */
 void ls_team_run(ls_team *team, size_t parts, void (*work)(void *argument, size_t part, size_t parts), void *argument);
 
+/**
+ * While the team's products go on, the thread that created it calls poke(poked) now and then, about every 0.1 ms, for
+ * what cannot wait for the end of a long one: messages move only when somebody calls MPI. NULL: nothing is called.
+ */
+void ls_team_set_poke(ls_team *team, void (*poke)(void *poked), void *poked);
+
 /* ---- parameters --------------------------------------------------------------------------------------------- */
 
 /** Offsets and counts of arena ranges, in elements. Pieces of the reduction are cut at multiples of this. */
@@ -156,9 +162,9 @@ typedef struct ls_param {
     size_t groups;          /* of a convolution weight, else 1 */
     size_t fan_in, fan_out; /* for initialisation; 0 where they mean nothing */
     double learning_rate_factor, decay_factor;
-    double momentum;       /* of a statistic: running = (1 - momentum) running + momentum * new */
-    ls_choice init;        /* type NULL: model's default */
-    bool feeds_rectifier;  /* the layer's output goes to relu, leaky_relu or gelu: he_normal is its default */
+    double momentum;      /* of a statistic: running = (1 - momentum) running + momentum * new */
+    ls_choice init;       /* type NULL: model's default */
+    bool feeds_rectifier; /* the layer's output goes to relu, leaky_relu or gelu: he_normal is its default */
     /* set by ls_params_layout() */
     size_t offset;      /* of its values, and of its first use's gradient */
     size_t count;       /* elements in the arena, padding included: a multiple of LS_GRAIN */
@@ -209,8 +215,8 @@ size_t ls_param_part_rows(const ls_params *params, size_t index);
 void ls_param_export_rows(const ls_params *params, size_t index, size_t first, size_t count, const float *arena,
                           float *values);
 /** The same in double, for gradient checks. */
-void ls_param_export_rows_double(const ls_params *params, size_t index, size_t first, size_t count,
-                                 const double *arena, double *values);
+void ls_param_export_rows_double(const ls_params *params, size_t index, size_t first, size_t count, const double *arena,
+                                 double *values);
 void ls_param_import_double(const ls_params *params, size_t index, const double *values, double *arena);
 void ls_param_export_double(const ls_params *params, size_t index, const double *arena, double *values);
 

@@ -85,6 +85,7 @@ static ls_status run(restore *r, size_t slots, const char *const *slot_names, ls
     bool reads = r->checkpoint != NULL;
     LS_TRY(ls_comm_agree(r->comm,
                          reads ? ls__checkpoint_check(r->checkpoint, r->params, slots, slot_names, true) : LS_OK));
+    LS_TRY(ls_reducer_await(r->reducer, LS_ALL_WEIGHTS));
     LS_TRY(restore_weights(r));
     LS_TRY(restore_slots(r, slots, slot_names));
     return restore_items(r, items);

@@ -268,6 +268,7 @@ ls_status ls_saver_compare_nodes(ls_saver *saver, uint64_t *out) {
     uint64_t *all = ls_comm_first(saver->comm) ? calloc(ls_comm_size(saver->comm), sizeof *all) : NULL;
     bool allocated = all || !ls_comm_first(saver->comm);
     ls_status status = ls_comm_agree(saver->comm, allocated ? LS_OK : LS_FAIL(LS_ERR_MEMORY, "no memory for digests"));
+    if (status == LS_OK) status = ls_reducer_await(saver->reducer, LS_ALL_WEIGHTS);
     if (status == LS_OK) status = compare_nodes(saver, all, out);
     free(all);
     return status;
@@ -326,6 +327,7 @@ ls_status ls_saver_start(ls_saver *saver, uint64_t step, const ls_items *items, 
     assert(!saver->job && "a save in flight is waited for");
     bool first = ls_comm_first(saver->comm);
     LS_TRY(settle(saver));
+    LS_TRY(ls_reducer_await(saver->reducer, LS_ALL_WEIGHTS));
     LS_TRY(ls_comm_agree(saver->comm, first ? make_job(saver, step, items, best) : LS_OK));
     if (saver->near) copy_weights(saver);
     copy_slots(saver);

@@ -52,6 +52,8 @@ struct ls_comm {
     ls__line *lines; /* of the host's ranks */
     ls__line *line;  /* this rank's */
     ls__alarm *alarm;
+    void (*poke)(void *poked); /* at every pause of every wait: others may wait for what passes through here; or NULL */
+    void *poked;
 };
 
 /** The node of a rank. */

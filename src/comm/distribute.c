@@ -41,9 +41,14 @@ static ls_status start_doubling_step(ls_reducer *r, ls__seat *seat) {
     return send_weights(r, seat, ls__cut_parts(&r->cut, seat->range, ours, ours + held), partner);
 }
 
-static ls_status begin_job(ls_reducer *r, size_t job) {
-    ls__seat *seat = ls__seat_of(r, job);
-    ls__seat_take(r, job, LS__SEAT_MESSAGES);
+/* What reduction did last comes first: the lowest layers' weights. */
+static const ls__job *job_of(const ls_reducer *r, size_t turn) {
+    return &r->job[r->jobs - 1 - turn];
+}
+
+static ls_status begin_job(ls_reducer *r, size_t turn) {
+    ls__seat *seat = ls__seat_of(r, turn);
+    ls__seat_take(r, seat, job_of(r, turn), LS__SEAT_MESSAGES);
     if (!r->cut.bucket[seat->bucket].weights) {
         seat->state = LS__SEAT_DONE;
         return LS_OK;
@@ -65,13 +70,22 @@ static ls_status advance_seat(ls_reducer *r, ls__seat *seat) {
     return LS_OK;
 }
 
+/* Tells the node below which offset all weights are there that this rank carries. */
+static void announce(ls_reducer *r) {
+    uint64_t whole = r->stride;
+    uint64_t end = r->retired < r->jobs ? r->cut.bucket[job_of(r, r->retired)->bucket].range.begin : whole;
+    atomic_store_explicit(&r->progress[r->grouping->rank].arrived, r->step * (whole + 1) + end, memory_order_release);
+}
+
 ls_status ls__distribute_poll(ls_reducer *r) {
+    if (r->grouping->nodes == 1) r->next = r->retired = r->jobs;
     for (size_t before = (size_t)-1; before != r->retired;) {
         before = r->retired;
         for (; r->next < r->jobs && r->next - r->retired < LS__SEATS; r->next++) LS_TRY(begin_job(r, r->next));
-        for (size_t job = r->retired; job < r->next; job++) LS_TRY(advance_seat(r, ls__seat_of(r, job)));
+        for (size_t turn = r->retired; turn < r->next; turn++) LS_TRY(advance_seat(r, ls__seat_of(r, turn)));
         for (; r->retired < r->next && ls__seat_of(r, r->retired)->state == LS__SEAT_DONE; r->retired++)
             ls__seat_of(r, r->retired)->state = LS__SEAT_FREE;
+        announce(r);
     }
     return LS_OK;
 }

@@ -14,13 +14,12 @@ static size_t partials_of(const ls_reducer *r, size_t node) {
     return r->schedule.cover_first[node + 1] - r->schedule.cover_first[node];
 }
 
-void ls__seat_take(ls_reducer *r, size_t job, ls__seat_state state) {
-    ls__seat *seat = ls__seat_of(r, job);
+void ls__seat_take(ls_reducer *r, ls__seat *seat, const ls__job *job, ls__seat_state state) {
     assert(seat->state == LS__SEAT_FREE);
     size_t position = ls__cut_position(&r->cut, r->grouping->node);
     seat->state = state;
-    seat->bucket = r->job[job].bucket;
-    seat->lane = r->job[job].lane;
+    seat->bucket = job->bucket;
+    seat->lane = job->lane;
     seat->range = ls__cut_lane(&r->cut, seat->bucket, seat->lane);
     seat->part = ls__cut_parts(&r->cut, seat->range, position, position + 1);
     seat->requests = 0;
@@ -198,7 +197,7 @@ static void end_halving_step(ls_reducer *r, ls__seat *seat) {
 /* ---- a job's life ------------------------------------------------------------------------------------------- */
 
 static ls_status begin_job(ls_reducer *r, size_t job) {
-    ls__seat_take(r, job, LS__SEAT_GRADIENTS);
+    ls__seat_take(r, ls__seat_of(r, job), &r->job[job], LS__SEAT_GRADIENTS);
     if (r->schedule.halving) return LS_OK;
     return expect_partials(r, ls__seat_of(r, job));
 }

@@ -176,7 +176,7 @@ static ls_status prepare(ls_reducer *r) {
     LS_TRY(ls_pool_create(&r->pool));
     LS_TRY(ls__cut_create(r->options.params, r->grouping->nodes, r->grouping->first, r->options.bucket, &r->cut));
     r->blocks = ls_microplan_max_blocks(&r->plan);
-    r->stride = ls_params_gradient_arena(r->options.params);
+    r->stride = r->here = ls_params_gradient_arena(r->options.params);
     LS_TRY(list_jobs(r));
     LS_TRY(take_norms(r));
     LS_TRY(take_seats(r));
@@ -273,6 +273,7 @@ ls_status ls_reducer_create(ls_comm *comm, const ls_reducer_options *options, ls
 
 void ls_reducer_destroy(ls_reducer *r) {
     if (!r) return;
+    ls_status_free(ls_reducer_await(r, LS_ALL_WEIGHTS));
     ls_comm_memory_destroy(r->memory);
     ls__cut_destroy(&r->cut);
     ls_block_destroy(r->buffers);
@@ -308,23 +309,44 @@ static void announce(ls_reducer *r, size_t mark) {
                           memory_order_release);
 }
 
-void ls_reducer_start(ls_reducer *r, size_t samples) {
-    assert(r->state == LS__REDUCER_IDLE && samples > 0 && samples <= r->plan.batch);
+ls_status ls_reducer_start(ls_reducer *r, size_t samples) {
+    assert(samples > 0 && samples <= r->plan.batch);
+    LS_TRY(ls_reducer_await(r, LS_ALL_WEIGHTS));
+    assert(r->state == LS__REDUCER_IDLE);
     if (samples != r->schedule.samples) ls__schedule_make(r, samples);
     r->state = LS__REDUCER_REDUCING;
     r->step++;
     r->next = r->retired = 0;
     announce(r, r->stride);
+    return LS_OK;
+}
+
+/* Goes on with whatever is under way. */
+static ls_status advance(ls_reducer *r) {
+    if (r->state == LS__REDUCER_REDUCING) return ls__reduce_poll(r);
+    if (r->state != LS__REDUCER_DISTRIBUTING) return LS_OK;
+    LS_TRY(ls__distribute_poll(r));
+    if (r->retired < r->jobs) return LS_OK;
+    r->state = LS__REDUCER_IDLE;
+    r->comm->poke = NULL;
+    return LS_OK;
+}
+
+ls_status ls_reducer_poll(ls_reducer *r) {
+    ls_status status = r->failure == LS_OK ? advance(r) : r->failure;
+    r->failure = LS_OK;
+    return status;
+}
+
+void ls_reducer_poke(void *reducer) {
+    ls_reducer *r = reducer;
+    if (r->failure == LS_OK) r->failure = advance(r);
 }
 
 ls_status ls_reducer_ready(ls_reducer *r, size_t mark) {
     assert(r->state == LS__REDUCER_REDUCING && mark <= r->stride);
     announce(r, mark);
-    return ls__reduce_poll(r);
-}
-
-ls_status ls_reducer_poll(ls_reducer *r) {
-    return r->state == LS__REDUCER_REDUCING ? ls__reduce_poll(r) : LS_OK;
+    return ls_reducer_poll(r);
 }
 
 /* Every rank of the node has ended its backward, so nobody reads weights any more. */
@@ -335,36 +357,56 @@ static bool node_is_ready(const ls_reducer *r) {
     return true;
 }
 
-/* Polls until all jobs are retired. */
-static ls_status drive(ls_reducer *r, ls_status (*poll)(ls_reducer *), bool (*also)(const ls_reducer *),
-                       const char *what) {
+ls_status ls_reducer_finish(ls_reducer *r) {
+    assert(r->state == LS__REDUCER_REDUCING);
     ls_status status = LS_OK;
-    ls__wait wait = ls__wait_begin(r->comm, what);
+    ls__wait wait = ls__wait_begin(r->comm, "the gradients");
     for (;;) {
         size_t summed = r->summed;
-        LS_TRY_ELSE(status, poll(r), end);
+        LS_TRY_ELSE(status, ls_reducer_poll(r), done);
         if (r->summed != summed) ls__wait_worked(&wait);
-        if (r->retired == r->jobs && (!also || also(r))) break;
+        if (r->retired == r->jobs && node_is_ready(r)) break;
         ls__wait_pause(&wait);
     }
-end:
+    r->state = LS__REDUCER_REDUCED;
+done:
     ls__wait_end(&wait);
     return status;
 }
 
-ls_status ls_reducer_finish(ls_reducer *r) {
-    assert(r->state == LS__REDUCER_REDUCING);
-    LS_TRY(drive(r, ls__reduce_poll, node_is_ready, "the gradients"));
-    r->state = LS__REDUCER_REDUCED;
-    return LS_OK;
-}
+/* ---- weights on their way ------------------------------------------------------------------------------------ */
 
 ls_status ls_reducer_distribute(ls_reducer *r) {
     assert(r->state == LS__REDUCER_REDUCED);
-    if (r->grouping->nodes > 1) {
-        r->next = r->retired = 0;
-        LS_TRY(drive(r, ls__distribute_poll, NULL, "the weights"));
+    r->state = LS__REDUCER_DISTRIBUTING;
+    r->next = r->retired = r->here = 0;
+    r->comm->poke = ls_reducer_poke; /* a rank that waits for anything: others may wait for what passes through it */
+    r->comm->poked = r;
+    return ls_reducer_poll(r);
+}
+
+bool ls_reducer_has(ls_reducer *r, size_t end) {
+    uint64_t whole = r->stride, least = whole;
+    if (end > r->stride) end = r->stride;
+    if (end <= r->here) return true;
+    for (size_t i = 0; i < r->grouping->size; i++) {
+        uint64_t arrived = atomic_load_explicit(&r->progress[i].arrived, memory_order_acquire);
+        uint64_t offset = arrived < r->step * (whole + 1) ? 0 : arrived - r->step * (whole + 1);
+        if (offset < least) least = offset;
     }
-    r->state = LS__REDUCER_IDLE;
-    return ls_comm_memory_barrier(r->memory);
+    r->here = (size_t)least;
+    return end <= r->here;
+}
+
+ls_status ls_reducer_await(ls_reducer *r, size_t end) {
+    ls_status status = LS_OK;
+    ls__wait wait = ls__wait_begin(r->comm, "the weights");
+    for (;;) {
+        LS_TRY_ELSE(status, ls_reducer_poll(r), done);
+        if (ls_reducer_has(r, end)) break;
+        ls__wait_pause(&wait);
+    }
+done:
+    ls__wait_end(&wait);
+    return status;
 }

@@ -5,7 +5,7 @@
  * a time: each occupies one seat of a ring with its messages and buffers.
  *
  *      reduce       wait for the node's gradients -> sum them in place of the own block 0 -> messages -> retire
- *      distribute   messages, straight from and into the node's weights
+ *      distribute   messages, straight from and into the node's weights; in the opposite order, as forward needs them
  *
  * Where sums lie: a node's partial sums are written over this rank's own gradient block 0, in the lanes it carries:
  * nobody else reads them there. Where a node has several partials, the one that contains that block goes there, being
@@ -19,9 +19,10 @@
 #include "lockstep/memory.h"
 #include "lockstep/reducer.h"
 
-/** How far a rank's backward has come, in a line of its own: monotone over steps, so nothing is ever reset. */
+/** How far a rank has come, in a line of its own: monotone over steps, so nothing is ever reset. */
 typedef struct ls__progress {
-    _Alignas(64) _Atomic uint64_t mark;
+    _Alignas(64) _Atomic uint64_t mark; /* of its backward */
+    _Atomic uint64_t arrived;           /* weights below, in the lanes that it carries */
 } ls__progress;
 
 /** What is summed where for a batch of `samples` samples: full ones, or the short last one of an epoch. */
@@ -58,9 +59,15 @@ typedef struct ls__job {
     size_t piece_first, piece_end;
 } ls__job;
 
-typedef enum ls__reducer_state { LS__REDUCER_IDLE, LS__REDUCER_REDUCING, LS__REDUCER_REDUCED } ls__reducer_state;
+/* Distributing lasts until this rank's own jobs are done; from then on only its view of the others' is behind. */
+typedef enum ls__reducer_state {
+    LS__REDUCER_IDLE,
+    LS__REDUCER_REDUCING,
+    LS__REDUCER_REDUCED,
+    LS__REDUCER_DISTRIBUTING
+} ls__reducer_state;
 
-enum { LS__SEATS = 6 };
+enum { LS__SEATS = 4 };
 
 struct ls_reducer {
     ls_comm *comm;
@@ -94,6 +101,8 @@ struct ls_reducer {
     uint64_t step;
     size_t next, retired; /* jobs that have a seat, or had one; jobs that are done */
     size_t summed;        /* counts the times that something was added: what a poll did, if anything */
+    size_t here;          /* weights below this offset are known to have arrived on the node */
+    ls_status failure;    /* of a poke; the next poll returns it */
 };
 
 /* ---- schedule.c ---- */
@@ -112,14 +121,14 @@ ls_status ls__reduce_poll(ls_reducer *reducer) LS_MUST_USE;
 
 /* ---- distribute.c ---- */
 
-/** The same for weights on their way to other nodes. */
+/** The same for weights on their way to other nodes. Jobs are counted from the last one. */
 ls_status ls__distribute_poll(ls_reducer *reducer) LS_MUST_USE;
 
 /* ---- for both ---- */
 
-/** The seat of a job. */
-static inline ls__seat *ls__seat_of(ls_reducer *reducer, size_t job) {
-    return &reducer->seat[job % LS__SEATS];
+/** The seat of the job that is the turn-th to have one. */
+static inline ls__seat *ls__seat_of(ls_reducer *reducer, size_t turn) {
+    return &reducer->seat[turn % LS__SEATS];
 }
 
 /** The tag of a seat's messages. One pair of ranks has at most one lane of a bucket in common at a time. */
@@ -129,6 +138,6 @@ static inline size_t ls__seat_tag(const ls_reducer *reducer, const ls__seat *sea
 }
 
 /** Sits down: the seat knows the job's ranges, and has no requests. */
-void ls__seat_take(ls_reducer *reducer, size_t job, ls__seat_state state);
+void ls__seat_take(ls_reducer *reducer, ls__seat *seat, const ls__job *job, ls__seat_state state);
 
 #endif

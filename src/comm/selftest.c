@@ -87,12 +87,13 @@ static ls_status check(const ls_reducer *r, size_t total) {
 
 static ls_status test_batch(ls_reducer *r, size_t samples) {
     size_t total = ls_microplan_count(&r->plan, samples);
-    ls_reducer_start(r, samples);
+    LS_TRY(ls_reducer_start(r, samples));
     fill(r, total);
     LS_TRY(ls_reducer_ready(r, 0));
     LS_TRY(ls_reducer_finish(r));
     ls_status status = r->options.wire == LS_WIRE_FLOAT32 ? check(r, total) : LS_OK;
     status = ls_status_first(status, ls_reducer_distribute(r));
+    status = ls_status_first(status, ls_reducer_await(r, LS_ALL_WEIGHTS));
     fill(r, 0);
     return ls_comm_agree(r->comm, status);
 }

@@ -328,6 +328,7 @@ static void look(ls__wait *wait) {
 
 void ls__wait_pause(ls__wait *wait) {
     if (wait->idle <= 0) wait->idle = wait->rested = ls_clock_now();
+    if (wait->comm->poke) wait->comm->poke(wait->comm->poked);
     if (++wait->pauses <= SPINS) {
 #if defined(__x86_64__)
         __builtin_ia32_pause();

@@ -20,7 +20,7 @@ ls_status ls_graph_jacobian(ls_graph *graph, const ls_microbatches *micro, size_
     size_t rows = ls_microbatches_rows(micro), n = graph->nodes[wrt].size;
     assert(row < rows);
     for (size_t i = 0; i < graph->count; i++) assert(!graph->nodes[i].loss);
-    LS_TRY(ls_graph_forward(graph, micro, true));
+    LS_TRY(ls_graph_forward(graph, micro, true, NULL, NULL));
     for (size_t i = 0; i < graph->nodes[of].size; i++) {
         clear_seeds(graph, rows);
         graph->numbers->set(graph->nodes[of].gradient, row * graph->nodes[of].size + i, 1.0);
@@ -51,7 +51,7 @@ static ls_status evaluate(const checker *check, double *loss, uint64_t *signatur
     ls_graph *graph = check->graph;
     size_t rows = ls_microbatches_rows(check->micro);
     const double *seed = check->seeds;
-    LS_TRY(ls_graph_forward(graph, check->micro, true));
+    LS_TRY(ls_graph_forward(graph, check->micro, true, NULL, NULL));
     *loss = 0;
     *signature = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < graph->count; i++) {

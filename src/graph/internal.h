@@ -33,6 +33,7 @@ typedef struct ls__node {
     ls_op_input *in;
     void **partial;
     ls_op_param *par; /* pointers set by ls_graph_bind() */
+    size_t need;      /* trained weights that forward reads lie below this offset */
     size_t mark;      /* all gradients at or above this offset are final after this node's backward */
 } ls__node;
 

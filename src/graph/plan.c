@@ -138,12 +138,21 @@ static void fill_inputs(ls_graph *graph) {
     }
 }
 
-/* After a node's backward everything from the highest gradient below it upwards is final. */
+/*
+ * After a node's backward everything from the highest gradient below it upwards is final. Its own weights lie where
+ * their first use put them.
+ */
 static void set_marks(ls_graph *graph) {
     size_t mark = 0;
     for (size_t i = 0; i < graph->count; i++) {
         ls__node *node = &graph->nodes[i];
         node->mark = mark;
+        node->need = 0;
+        for (size_t p = 0; p < node->view.params; p++) {
+            const ls_param *param = node->par[p].spec;
+            if (is_trained(param) && param->offset + param->count > node->need)
+                node->need = param->offset + param->count;
+        }
         if (!node->active) continue;
         for (size_t p = 0; p < node->view.params; p++) {
             const ls_param *param = node->par[p].spec;

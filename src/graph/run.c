@@ -78,12 +78,13 @@ static ls_status check_rows(const ls_graph *graph, const ls__node *node, const c
                    what, numbers->get(values, bad), row, micro->first_sample + row);
 }
 
-ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training) {
+ls_status ls_graph_forward(ls_graph *graph, const ls_microbatches *micro, bool training, ls_need need, void *context) {
     assert(graph->planned && ls_microbatches_rows(micro) <= graph->plan.rows);
     assert(micro->count <= graph->plan.microbatches && (graph->plan.training || !training));
     for (size_t i = 0; i < graph->count; i++) {
         ls__node *node = &graph->nodes[i];
         if (node->op && !node->view.fused) {
+            if (need) LS_TRY(need(context, node->need));
             ls_op_run run = ls__graph_run(graph, node, micro, training);
             LS_TRY(ls_status_prefix(node->op->forward(&run), "%s", node->view.name));
             if (node->loss && node->sample_weight != LS_NO_NODE)
@@ -133,7 +134,7 @@ static ls_status check_gradients(const ls_graph *graph, const ls__node *node, co
 
 ls_status ls__graph_descend(ls_graph *graph, const ls_microbatches *micro, ls_ready ready, void *context) {
     size_t mark = graph->top_mark;
-    if (ready) ready(context, mark);
+    if (ready) LS_TRY(ready(context, mark));
     for (size_t i = graph->count; i-- > 0;) {
         ls__node *node = &graph->nodes[i];
         if (!node->descends) continue;
@@ -143,10 +144,9 @@ ls_status ls__graph_descend(ls_graph *graph, const ls_microbatches *micro, ls_re
         add_partials(graph, node, run.rows);
         LS_TRY(check_gradients(graph, node, micro));
         if (node->mark < mark) mark = node->mark;
-        if (ready) ready(context, mark);
+        if (ready) LS_TRY(ready(context, mark));
     }
-    if (ready && mark > 0) ready(context, 0);
-    return LS_OK;
+    return ready && mark > 0 ? ready(context, 0) : LS_OK;
 }
 
 ls_status ls_graph_backward(ls_graph *graph, const ls_microbatches *micro, ls_ready ready, void *context) {

@@ -132,8 +132,8 @@ const ls_slot *ls_model_slot(const ls_model *model, size_t index) {
     return &model->slot[index];
 }
 
-ls_status ls_model_forward(ls_model *model, const ls_microbatches *micro, bool training) {
-    return ls_graph_forward(model->graph, micro, training);
+ls_status ls_model_forward(ls_model *model, const ls_microbatches *micro, bool training, ls_need need, void *context) {
+    return ls_graph_forward(model->graph, micro, training, need, context);
 }
 
 ls_status ls_model_backward(ls_model *model, const ls_microbatches *micro, ls_ready ready, void *context) {

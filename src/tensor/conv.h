@@ -37,6 +37,7 @@ typedef struct phase {
 } phase;
 
 typedef struct conv_work {
+    ls_team *team;
     const ls_microbatches *micro;
     const ls_window *window;
     size_t rows;
@@ -103,7 +104,9 @@ static void copy_bordered(const border *b, size_t planes, size_t height, size_t 
 static border input_border(const ls_window *w) {
     size_t high = (w->out_height - 1) * w->stride[0] + (w->kernel[0] - 1) * w->dilation[0] + 1;
     size_t wide = (w->out_width - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1;
-    border b = {.above = w->padding[0], .left = w->padding[1], .height = w->padding[0] + w->height,
+    border b = {.above = w->padding[0],
+                .left = w->padding[1],
+                .height = w->padding[0] + w->height,
                 .width = w->padding[1] + w->width};
     if (b.height < high) b.height = high;
     if (b.width < wide) b.width = wide;
@@ -193,6 +196,7 @@ static void conv_forward_work(void *argument, size_t part, size_t parts) {
     float *sums = v->private + part * v->private_size, *copy = sums + (PIXEL_CHUNK + 1) * LS_PANEL;
     if (v->border.copy) memset(copy, 0, w->channels * v->border.height * v->border.width * sizeof *copy);
     for (size_t r = cut(v->rows, 1, part, parts); r < cut(v->rows, 1, part + 1, parts); r++) {
+        ls__team_poke(v->team);
         const float *planes = v->x + r * w->channels * w->height * w->width;
         if (v->border.copy) {
             copy_bordered(&v->border, w->channels, w->height, w->width, planes, copy);
@@ -209,8 +213,15 @@ static void conv_forward_work(void *argument, size_t part, size_t parts) {
 static void conv_forward(ls_team *team, const ls_microbatches *micro, const ls_window *window, const float *x,
                          const float *weight, const float *bias, ls_activation f, float slope, float *y,
                          void *scratch) {
-    conv_work v = {.window = window, .rows = ls_microbatches_rows(micro), .x = x, .weight = weight, .bias = bias,
-                   .f = f, .slope = slope, .y = y};
+    conv_work v = {.team = team,
+                   .window = window,
+                   .rows = ls_microbatches_rows(micro),
+                   .x = x,
+                   .weight = weight,
+                   .bias = bias,
+                   .f = f,
+                   .slope = slope,
+                   .y = y};
     carver c = {scratch, 0};
     plan_conv_forward(&c, team, &v);
     fill_input_tables(window, &v.border, v.tap_at, v.pixel_at);
@@ -347,8 +358,7 @@ static void conv_data_panel(const conv_work *v, const phase *s, size_t g, size_t
             continue;
         }
         for (size_t c = 0; c < columns; c++)
-            for (size_t i = 0; i < p.rows; i++)
-                dx[(first + c) * in + s->place[pixel + i]] = sums[i * width + c];
+            for (size_t i = 0; i < p.rows; i++) dx[(first + c) * in + s->place[pixel + i]] = sums[i * width + c];
     }
 }
 
@@ -359,6 +369,7 @@ static void conv_data_work(void *argument, size_t part, size_t parts) {
     float *sums = v->private + part * v->private_size, *copy = sums + PIXEL_CHUNK * LS_PANEL;
     if (v->border.copy) memset(copy, 0, w->filters * v->border.height * v->border.width * sizeof *copy);
     for (size_t r = cut(v->rows, 1, part, parts); r < cut(v->rows, 1, part + 1, parts); r++) {
+        ls__team_poke(v->team);
         const float *planes = v->dz + r * w->filters * out_pixels(w);
         if (v->border.copy) {
             copy_bordered(&v->border, w->filters, w->out_height, w->out_width, planes, copy);
@@ -375,7 +386,8 @@ static void conv_data_work(void *argument, size_t part, size_t parts) {
 
 static void conv_backward_data(ls_team *team, const ls_microbatches *micro, const ls_window *window, const float *dz,
                                const float *weight, float *dx, void *scratch) {
-    conv_work v = {.window = window, .rows = ls_microbatches_rows(micro), .weight = weight, .dz = dz, .dx = dx};
+    conv_work v = {
+        .team = team, .window = window, .rows = ls_microbatches_rows(micro), .weight = weight, .dz = dz, .dx = dx};
     carver c = {scratch, 0};
     plan_conv_data(&c, team, &v);
     prepare_phases(&v);

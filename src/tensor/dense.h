@@ -4,6 +4,7 @@
 #ifndef LOCKSTEP_TENSOR_DENSE_H
 #define LOCKSTEP_TENSOR_DENSE_H
 
+#include "tensor/team.h"
 #include "tensor/tile.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 #define FAR_GRADIENT ((size_t)1 << 21)
 
 typedef struct dense_work {
+    ls_team *team;
     const ls_microbatches *micro;
     size_t rows, out, in;
     const float *x, *weight, *bias, *dz;
@@ -85,6 +87,7 @@ static void forward_work(void *argument, size_t part, size_t parts) {
     size_t chunks = (d->rows + ROW_CHUNK - 1) / ROW_CHUNK;
     if (cuts < chunks) cuts = chunks;
     for (size_t unit = cut(panels * cuts, 1, part, parts); unit < cut(panels * cuts, 1, part + 1, parts); unit++) {
+        ls__team_poke(d->team);
         size_t row = cut(d->rows, 1, unit % cuts, cuts), end = cut(d->rows, 1, unit % cuts + 1, cuts);
         if (row < end) forward_panel(d, unit / cuts * LS_PANEL, row, end - row, d->private + part * d->private_size);
     }
@@ -93,7 +96,8 @@ static void forward_work(void *argument, size_t part, size_t parts) {
 static void dense_forward(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const float *x,
                           const float *weight, const float *bias, ls_activation f, float slope, float *y,
                           void *scratch) {
-    dense_work d = {.rows = ls_microbatches_rows(micro),
+    dense_work d = {.team = team,
+                    .rows = ls_microbatches_rows(micro),
                     .out = out,
                     .in = in,
                     .x = x,
@@ -168,13 +172,16 @@ static void backward_data_chunk(const dense_work *d, size_t first, size_t count,
 static void backward_data_work(void *argument, size_t part, size_t parts) {
     const dense_work *d = argument;
     size_t end = cut(d->in, IN_CHUNK, part + 1, parts);
-    for (size_t i = cut(d->in, IN_CHUNK, part, parts); i < end; i += IN_CHUNK)
+    for (size_t i = cut(d->in, IN_CHUNK, part, parts); i < end; i += IN_CHUNK) {
+        ls__team_poke(d->team);
         backward_data_chunk(d, i, smaller(IN_CHUNK, end - i), d->private + part * d->private_size);
+    }
 }
 
 static void dense_backward_data(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const float *dz,
                                 const float *weight, float *dx, void *scratch) {
-    dense_work d = {.rows = ls_microbatches_rows(micro), .out = out, .in = in, .weight = weight, .dz = dz, .dx = dx};
+    dense_work d = {
+        .team = team, .rows = ls_microbatches_rows(micro), .out = out, .in = in, .weight = weight, .dz = dz, .dx = dx};
     carver c = {scratch, 0};
     if (d.rows == 0) return;
     plan_backward_data(&c, team, d.rows, &d);
@@ -270,6 +277,7 @@ static void backward_weight_work(void *argument, size_t part, size_t parts) {
     size_t cuts = chunks < 4 * parts ? smaller(parts, panels) : 1;
     if (part == 0 && d->db.base) backward_bias(d, stack);
     for (size_t unit = cut(chunks * cuts, 1, part, parts); unit < cut(chunks * cuts, 1, part + 1, parts); unit++) {
+        ls__team_poke(d->team);
         size_t first = unit / cuts * IN_CHUNK, count = smaller(IN_CHUNK, d->in - first);
         for (size_t r = 0; r < d->rows; r++)
             memcpy(packed + r * IN_CHUNK, d->x + r * d->in + first, count * sizeof *packed);
@@ -281,7 +289,8 @@ static void backward_weight_work(void *argument, size_t part, size_t parts) {
 
 static void dense_backward_weight(ls_team *team, const ls_microbatches *micro, size_t out, size_t in, const float *x,
                                   const float *dz, ls_gradient dw, ls_gradient db, void *scratch) {
-    dense_work d = {.micro = micro,
+    dense_work d = {.team = team,
+                    .micro = micro,
                     .rows = ls_microbatches_rows(micro),
                     .out = out,
                     .in = in,

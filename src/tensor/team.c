@@ -8,7 +8,7 @@
  *
  *     ticket   | run, 32 bits | parts, 16 bits | next part, 16 bits |
  */
-#include "lockstep/tensor.h"
+#include "tensor/team.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -32,6 +32,9 @@ struct ls_team {
     atomic_uint run; /* raised when the ticket of a new run is out */
     atomic_uint_fast64_t ticket;
     atomic_size_t done; /* parts */
+    pthread_t creator;
+    void (*poke)(void *poked);
+    void *poked;
 };
 
 static void pause_briefly(void) {
@@ -104,6 +107,7 @@ ls_status ls_team_create(size_t threads, ls_team **out) {
     ls_team *team = calloc(1, sizeof *team);
     if (!team) return LS_FAIL(LS_ERR_MEMORY, "no memory for a team of %zu threads", threads);
     team->size = threads;
+    team->creator = pthread_self();
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->start, NULL);
     team->thread = calloc(threads, sizeof *team->thread);
@@ -132,7 +136,17 @@ size_t ls_team_size(const ls_team *team) {
     return team->size;
 }
 
+void ls_team_set_poke(ls_team *team, void (*poke)(void *poked), void *poked) {
+    team->poke = poke;
+    team->poked = poked;
+}
+
+void ls__team_poke(ls_team *team) {
+    if (team->poke && pthread_equal(pthread_self(), team->creator)) team->poke(team->poked);
+}
+
 void ls_team_run(ls_team *team, size_t parts, void (*work)(void *argument, size_t part, size_t parts), void *argument) {
+    ls__team_poke(team);
     if (team->size == 1 || parts <= 1) {
         for (size_t part = 0; part < parts; part++) work(argument, part, parts);
         return;

@@ -66,7 +66,7 @@ static ls_status evaluate_wave(ls_trainer *t, ls_evaluator *e, const ls_microbat
     ls_microbatches wave = ls__wave_of(t, micro, first, count);
     size_t rows = ls_microbatches_rows(&wave);
     LS_TRY(ls_loader_fill(e->feed, 0, wave.position + wave.first_sample, rows, NULL));
-    LS_TRY(ls_model_forward(t->model, &wave, false));
+    LS_TRY(ls_model_forward(t->model, &wave, false, NULL, NULL));
     ls__tally_add(&t->tally, rows, sum_of_exchange, e->exchange);
     if (e->classes) count_confusions(t, e, rows);
     ls_comm_beat(t->comm);
@@ -123,6 +123,7 @@ static ls_status walk(ls_trainer *t, ls_evaluator *e, bool *cut) {
 
 static ls_status evaluate(ls_trainer *t, ls_evaluator *e, bool *cut) {
     ls_comm_note(t->comm, "evaluate", t->state.step);
+    if (t->reducer) LS_TRY(ls_reducer_await(t->reducer, LS_ALL_WEIGHTS)); /* not where a checkpoint is looked at */
     ls_exchange_clear(e->exchange);
     if (e->classes) memset(e->confusion, 0, e->classes * e->classes * sizeof *e->confusion);
     LS_TRY(ls_comm_agree(t->comm, walk(t, e, cut)));

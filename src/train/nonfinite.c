@@ -14,7 +14,7 @@ static ls_status search(ls_trainer *t) {
     LS_TRY(ls_loader_seek(t->feed, t->micro.epoch, t->micro.position));
     if (t->micro.count == 0) return LS_OK;
     ls_graph_check_finite(ls_model_graph(t->model), true);
-    ls_status found = ls__fits(t) ? ls_model_forward(t->model, &t->micro, true) : ls__compute_in_waves(t);
+    ls_status found = ls__fits(t) ? ls_model_forward(t->model, &t->micro, true, NULL, NULL) : ls__compute_in_waves(t);
     if (found == LS_OK && ls__fits(t)) found = ls_model_backward(t->model, &t->micro, NULL, NULL);
     ls_graph_check_finite(ls_model_graph(t->model), false);
     return ls_status_prefix(found, "step %" PRIu64 ", rank %zu", t->state.step, ls_comm_rank(t->comm));

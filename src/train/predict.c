@@ -130,7 +130,7 @@ static ls_status predict_part(prediction *p, uint64_t first, size_t chunk) {
     size_t rows = micro.count ? micro.row[micro.count] : 0;
     LS_TRY(ls_loader_fill(p->feed, 0, first + micro.first_sample, rows, NULL));
     if (rows == 0) return LS_OK;
-    LS_TRY(ls_model_forward(t->model, &micro, false));
+    LS_TRY(ls_model_forward(t->model, &micro, false, NULL, NULL));
     if (p->units)
         ls_preprocess_invert(p->units, rows, p->output, p->mine);
     else

@@ -286,6 +286,7 @@ static ls_status create_reducer(ls_trainer *t) {
                       "and of their ranks",
                       ls_comm_nodes(t->comm));
     LS_TRY(ls_reducer_create(t->comm, &options, &t->reducer));
+    ls_team_set_poke(t->team, ls_reducer_poke, t->reducer);
     ls_reducer_pieces(t->reducer, &t->pieces, &t->piece_count);
     size_t stride = 0;
     float *gradients = ls_reducer_gradients(t->reducer, &stride);

@@ -26,45 +26,42 @@ static ls_status load(ls_trainer *t) {
     return ls_loader_fill(t->feed, t->micro.epoch, t->micro.position + t->micro.first_sample, my_rows(t), NULL);
 }
 
-/* What backward tells the reducer while layers remain. The first failure is kept for the step to return. */
-typedef struct ready_context {
-    ls_reducer *reducer;
-    ls_status status;
-} ready_context;
+/* What backward tells the reducer while layers remain, */
+static ls_status ready(void *reducer, size_t mark) {
+    return ls_reducer_ready(reducer, mark);
+}
 
-static void ready(void *context, size_t mark) {
-    ready_context *c = context;
-    if (c->status == LS_OK) c->status = ls_reducer_ready(c->reducer, mark);
+/* and what forward asks it: weights of the last step may still be on their way. */
+static ls_status need(void *reducer, size_t end) {
+    return ls_reducer_await(reducer, end);
 }
 
 static ls_status forward(ls_trainer *t) {
     ls_comm_note(t->comm, "forward", t->state.step);
     if (my_rows(t) == 0) return LS_OK;
-    LS_TRY(ls_model_forward(t->model, &t->micro, true));
+    LS_TRY(ls_model_forward(t->model, &t->micro, true, need, t->reducer));
     ls__tally_add(&t->tally, my_rows(t), sum_of_exchange, t->exchange);
     return LS_OK;
 }
 
 static ls_status backward(ls_trainer *t) {
     ls_comm_note(t->comm, "backward", t->state.step);
-    ready_context context = {t->reducer, LS_OK};
-    if (my_rows(t) > 0) {
-        LS_TRY(ls_model_backward(t->model, &t->micro, ready, &context));
-        LS_TRY(context.status);
-    }
+    if (my_rows(t) > 0) LS_TRY(ls_model_backward(t->model, &t->micro, ready, t->reducer));
     return ls_reducer_ready(t->reducer, 0);
 }
 
-static ls_status compute(ls_trainer *t) {
+static ls_status compute(ls_trainer *t, size_t samples) {
     LS_TRY(load(t));
     ls__step_section(t, LS_SECTION_DATA);
     LS_TRY(forward(t));
+    LS_TRY(ls_reducer_start(t->reducer, samples));
     ls__step_section(t, LS_SECTION_FORWARD);
     return backward(t);
 }
 
-static ls_status compute_in_waves(ls_trainer *t) {
+static ls_status compute_in_waves(ls_trainer *t, size_t samples) {
     ls_comm_note(t->comm, "waves", t->state.step);
+    LS_TRY(ls_reducer_start(t->reducer, samples));
     LS_TRY(ls__compute_in_waves(t));
     return ls_reducer_ready(t->reducer, 0);
 }
@@ -219,9 +216,8 @@ ls_status ls__trainer_step(ls_trainer *t) {
     t->waited = ls_comm_waited(t->comm);
     t->calls[LS_SECTION_WAIT]++;
     take_share(t, &batch);
-    ls_reducer_start(t->reducer, samples);
     ls_exchange_clear(t->exchange);
-    LS_TRY(ls__fits(t) ? compute(t) : compute_in_waves(t));
+    LS_TRY(ls__fits(t) ? compute(t, samples) : compute_in_waves(t, samples));
     ls__step_section(t, LS_SECTION_BACKWARD);
     LS_TRY(ls_reducer_finish(t->reducer));
     ls__step_section(t, LS_SECTION_REDUCE);

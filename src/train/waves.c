@@ -85,7 +85,7 @@ static ls_status compute_wave(ls_trainer *t, size_t first, size_t count, float *
     LS_TRY(ls_loader_fill(t->feed, wave.epoch, wave.position + wave.first_sample, rows, NULL));
     ls__step_section(t, LS_SECTION_DATA);
     ls_model_bind(t->model, ls_reducer_weights(t->reducer), gradients, 0);
-    LS_TRY(ls_model_forward(t->model, &wave, true));
+    LS_TRY(ls_model_forward(t->model, &wave, true, NULL, NULL));
     ls__tally_add(&t->tally, rows, sum_of_exchange, t->exchange);
     ls__step_section(t, LS_SECTION_FORWARD);
     LS_TRY(ls_model_backward(t->model, &wave, NULL, NULL));

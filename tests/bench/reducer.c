@@ -48,7 +48,7 @@ static double step_of_reducer(ls_reducer *r, ls_exchange *x, size_t count, size_
     fill(ls_reducer_gradients(r, &stride), count, round);
     MPI_Barrier(MPI_COMM_WORLD);
     double begin = ls_clock_now();
-    ls_reducer_start(r, FEW);
+    must(ls_reducer_start(r, FEW));
     must(ls_reducer_ready(r, 0));
     must(ls_reducer_finish(r));
     ls_reducer_pieces(r, &piece, &pieces);
@@ -58,6 +58,7 @@ static double step_of_reducer(ls_reducer *r, ls_exchange *x, size_t count, size_
     must(ls_exchange_run(x));
     for (size_t p = 0; p < pieces; p++) update(piece[p].count, piece[p].weights, piece[p].gradient, piece[p].slots[0]);
     must(ls_reducer_distribute(r));
+    must(ls_reducer_await(r, LS_ALL_WEIGHTS));
     return ls_clock_now() - begin;
 }
 

@@ -105,7 +105,7 @@ static bool export_operator(const char *folder, const ls_op *op, uint64_t number
             fill(&g, input[i], 100 * number + i, example.low, example.high, example.classes[i]);
         support_micro cut;
         support_cut(&cut, ROWS, ROWS);
-        assert_works(ls_graph_forward(g.graph, &cut.micro, false));
+        assert_works(ls_graph_forward(g.graph, &cut.micro, false, NULL, NULL));
         assert_works(ls_export_onnx(support_path(folder, path), &what));
         write_values(&g, folder, name, example.inputs, input, node);
     }
@@ -213,7 +213,7 @@ static void a_network_reads_back_from_raw_inputs_to_original_units(void **state)
     preprocess(&n, x, left);
     support_micro cut;
     support_cut(&cut, ROWS, ROWS);
-    assert_works(ls_graph_forward(n.g.graph, &cut.micro, false));
+    assert_works(ls_graph_forward(n.g.graph, &cut.micro, false, NULL, NULL));
     const float *output = ls_graph_value(n.g.graph, n.output);
     for (size_t r = 0; r < ROWS; r++) {
         predicted[2 * r] = output[2 * r] / n.target_factor[0] + n.target_shift[0];

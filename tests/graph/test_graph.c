@@ -96,7 +96,7 @@ static void plans_may_change(void **state) {
         ls_graph_bind(g.graph, g.weights, g.gradients, g.stride);
         for (size_t k = 0; k < 400; k++) support_set(&g, ls_graph_value(g.graph, 0), k, support_random(1, k));
         support_cut(&cut, 4, 2);
-        assert_works(ls_graph_forward(g.graph, &cut.micro, round != 1));
+        assert_works(ls_graph_forward(g.graph, &cut.micro, round != 1, NULL, NULL));
         memcpy(sums[round], ls_graph_value(g.graph, total), sizeof sums[round]);
     }
     assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
@@ -122,7 +122,7 @@ static void the_gradient_of_any_node_may_be_wanted(void **state) {
         support_set(&g, ls_graph_value(g.graph, x), k, -1);
         support_set(&g, ls_graph_gradient(g.graph, y), k, 4);
     }
-    assert_works(ls_graph_forward(g.graph, &cut.micro, true));
+    assert_works(ls_graph_forward(g.graph, &cut.micro, true, NULL, NULL));
     assert_works(ls_graph_backward(g.graph, &cut.micro, NULL, NULL));
     for (size_t k = 0; k < 3; k++) assert_true(support_get(&g, ls_graph_gradient(g.graph, a), k) == 1);
     support_graph_destroy(&g);
@@ -168,7 +168,7 @@ static void run_dropout(dropped *out, double rate, uint32_t epoch, size_t first_
     support_cut(&cut, ROWS, ROWS);
     cut.micro.epoch = epoch;
     cut.micro.first_sample = first_sample;
-    assert_works(ls_graph_forward(g.graph, &cut.micro, training));
+    assert_works(ls_graph_forward(g.graph, &cut.micro, training, NULL, NULL));
     memcpy(out->first, ls_graph_value(g.graph, a), sizeof out->first);
     memcpy(out->second, ls_graph_value(g.graph, b), sizeof out->second);
     support_graph_destroy(&g);
@@ -210,7 +210,7 @@ static void a_small_cross_entropy_keeps_its_digits(void **state) {
     ((int32_t *)ls_graph_value(g.graph, y))[1] = 2;
     support_micro cut;
     support_cut(&cut, 2, 2);
-    assert_works(ls_graph_forward(g.graph, &cut.micro, false));
+    assert_works(ls_graph_forward(g.graph, &cut.micro, false, NULL, NULL));
     const double *losses = ls_graph_value(g.graph, loss);
     assert_true(fabs(losses[0] / exp(-20) - 1) < 1e-5);
     assert_true(fabs(losses[1] - 30) < 1e-5);

@@ -49,7 +49,7 @@ static void run(const trial *t, const void *options, ls_precision precision, dou
         }
     support_micro cut;
     support_cut(&cut, t->rows, t->rows);
-    assert_works(ls_graph_forward(g.graph, &cut.micro, true));
+    assert_works(ls_graph_forward(g.graph, &cut.micro, true, NULL, NULL));
     bool loss = ls_graph_at(g.graph, node)->element == LS_ELEMENT_LOSS;
     assert_int_equal(t->count, t->rows * ls_shape_size(ls_graph_at(g.graph, node)->shape));
     for (size_t k = 0; k < t->count; k++) {

@@ -197,14 +197,14 @@ static void a_cut_batch_gives_the_same_bits(const char *math) {
         for (uint64_t number = 0; number < 6; number++) {
             instance whole;
             make(&whole, ls_ops[i], number, LS_PRECISION_FLOAT, math);
-            assert_works(ls_graph_forward(whole.g.graph, &whole.cut.micro, true));
+            assert_works(ls_graph_forward(whole.g.graph, &whole.cut.micro, true, NULL, NULL));
             instance half[2];
             for (size_t h = 0; h < 2; h++) {
                 make(&half[h], ls_ops[i], number, LS_PRECISION_FLOAT, math);
                 support_cut_part(&half[h].cut, ROWS, GRAIN, 2 * h, 2 * h + 2);
                 assert_int_equal(half[h].cut.micro.blocks, 1);
                 take_rows(&whole, &half[h]);
-                assert_works(ls_graph_forward(half[h].g.graph, &half[h].cut.micro, true));
+                assert_works(ls_graph_forward(half[h].g.graph, &half[h].cut.micro, true, NULL, NULL));
                 assert_works(ls_graph_backward(half[h].g.graph, &half[h].cut.micro, NULL, NULL));
             }
             assert_works(ls_graph_backward(whole.g.graph, &whole.cut.micro, NULL, NULL));
@@ -273,7 +273,7 @@ static void the_team_does_not_show(void **state) {
         seed(&three, 1);
         instance *both[2] = {&one, &three};
         for (size_t k = 0; k < 2; k++) {
-            assert_works(ls_graph_forward(both[k]->g.graph, &both[k]->cut.micro, true));
+            assert_works(ls_graph_forward(both[k]->g.graph, &both[k]->cut.micro, true, NULL, NULL));
             assert_works(ls_graph_backward(both[k]->g.graph, &both[k]->cut.micro, NULL, NULL));
         }
         assert_memory_equal(one.g.gradients, three.g.gradients, one.g.stride * sizeof(float));

@@ -144,8 +144,9 @@ static const struct {
     {"global_avg_pool",
      "model: [{conv2d: {filters: 3, kernel: [2, 3], stride: [1, 2]}}, global_avg_pool]\nloss: cross_entropy\n"},
     {"flatten", "model: [flatten, {dense: {units: 3}}]\nloss: cross_entropy\n"},
-    {"reshape", "model: [flatten, {dense: {units: 8}}, {reshape: [2, 2, 2]}, {conv2d: {filters: 3, kernel: 2}}, flatten]\n"
-                "loss: cross_entropy\n"},
+    {"reshape",
+     "model: [flatten, {dense: {units: 8}}, {reshape: [2, 2, 2]}, {conv2d: {filters: 3, kernel: 2}}, flatten]\n"
+     "loss: cross_entropy\n"},
     {"batch_norm",
      "model: [{conv2d: {filters: 2, kernel: 3}}, {batch_norm: {epsilon: 0.01}}, relu, flatten, {dense: {units: 3}}, "
      "batch_norm]\nloss: cross_entropy\n"},
@@ -235,7 +236,7 @@ static support_micro run_part(support_model *m, size_t first, size_t end) {
     support_cut_part(&cut, ROWS, GRAIN, first, end);
     size_t rows = cut.row[cut.micro.count];
     support_model_fill(m, 5, cut.micro.first_sample, rows);
-    assert_works(ls_model_forward(m->model, &cut.micro, true));
+    assert_works(ls_model_forward(m->model, &cut.micro, true, NULL, NULL));
     assert_works(ls_model_backward(m->model, &cut.micro, NULL, NULL));
     return cut;
 }
@@ -299,7 +300,7 @@ static void sample_weights_multiply_losses_and_gradients(void **state) {
     assert_int_equal(ls_model_slot(weighted.model, 2)->role, LS_SLOT_WEIGHT);
     for (size_t r = 0; r < ROWS; r++) weights[r] = 2;
     for (size_t i = 0; i < 2; i++) {
-        assert_works(ls_model_forward(both[i]->model, &cut.micro, true));
+        assert_works(ls_model_forward(both[i]->model, &cut.micro, true, NULL, NULL));
         assert_works(ls_model_backward(both[i]->model, &cut.micro, NULL, NULL));
     }
     for (size_t r = 0; r < ROWS; r++)
@@ -348,12 +349,13 @@ typedef struct witness {
     size_t size, last, calls;
 } witness;
 
-static void note_ready(void *context, size_t mark) {
+static ls_status note_ready(void *context, size_t mark) {
     witness *w = context;
     assert_true(mark <= w->last);
     memcpy(w->seen + mark, w->gradients + mark, (w->last - mark) * sizeof *w->seen);
     w->last = mark;
     w->calls++;
+    return LS_OK;
 }
 
 static void marks_fall_and_what_lies_above_is_final(void **state) {
@@ -369,12 +371,60 @@ static void marks_fall_and_what_lies_above_is_final(void **state) {
         witness w = {.gradients = m.gradients, .size = m.stride, .last = m.stride};
         w.seen = calloc(m.stride, sizeof *w.seen);
         assert_non_null(w.seen);
-        assert_works(ls_model_forward(m.model, &cut.micro, true));
+        assert_works(ls_model_forward(m.model, &cut.micro, true, NULL, NULL));
         assert_works(ls_model_backward(m.model, &cut.micro, note_ready, &w));
         assert_int_equal(w.last, 0);
         assert_true(w.calls > 2);
         assert_memory_equal(w.seen, m.gradients, m.stride * sizeof *w.seen);
         free(w.seen);
+        support_model_free(&m);
+    }
+}
+
+/* Weights come while forward goes on; until then they are no numbers. */
+typedef struct arrival {
+    const float *from;
+    float *to;
+    size_t trained;
+    bool refuse;
+} arrival;
+
+static ls_status let_arrive(void *context, size_t end) {
+    arrival *a = context;
+    if (a->refuse) return LS_FAIL(LS_ERR_IO, "nothing arrives");
+    assert_true(end <= a->trained);
+    memcpy(a->to, a->from, end * sizeof *a->to);
+    return LS_OK;
+}
+
+static void forward_reads_no_weight_before_it_says_so(void **state) {
+    (void)state;
+    static const char *const kinds[] = {"batch_norm", "concat", "conv2d", "embedding", "margin", "relu"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        support_model m;
+        support_micro cut;
+        build_sample(&m, kinds[i], LS_PRECISION_FLOAT);
+        support_model_ready(&m, ROWS, 4, 1);
+        support_cut(&cut, ROWS, GRAIN);
+        support_model_fill(&m, 5, 0, ROWS);
+        const ls_params *params = ls_model_params(m.model);
+        size_t trained = ls_params_trainable(params), bytes = ls_params_arena(params) * sizeof(float);
+        float *weights = malloc(bytes), *gradients = malloc(m.stride * sizeof *gradients);
+        assert_true(weights && gradients && trained > 0);
+        memcpy(weights, m.weights, bytes);
+        assert_works(ls_model_forward(m.model, &cut.micro, true, NULL, NULL));
+        assert_works(ls_model_backward(m.model, &cut.micro, NULL, NULL));
+        memcpy(gradients, m.gradients, m.stride * sizeof *gradients);
+
+        arrival a = {.from = weights, .to = m.weights, .trained = trained};
+        for (size_t k = 0; k < trained; k++) a.to[k] = NAN;
+        assert_works(ls_model_forward(m.model, &cut.micro, true, let_arrive, &a));
+        assert_works(ls_model_backward(m.model, &cut.micro, NULL, NULL));
+        assert_memory_equal(gradients, m.gradients, m.stride * sizeof *gradients);
+        a.refuse = true;
+        assert_refuses(ls_model_forward(m.model, &cut.micro, true, let_arrive, &a), LS_ERR_IO, "nothing arrives");
+        free(weights);
+        free(gradients);
         support_model_free(&m);
     }
 }
@@ -389,7 +439,7 @@ static void a_rank_without_samples_has_nothing_to_say(void **state) {
     witness w = {.gradients = m.gradients, .size = m.stride, .last = m.stride};
     w.seen = calloc(m.stride, sizeof *w.seen);
     assert_non_null(w.seen);
-    assert_works(ls_model_forward(m.model, &micro, true));
+    assert_works(ls_model_forward(m.model, &micro, true, NULL, NULL));
     assert_works(ls_model_backward(m.model, &micro, note_ready, &w));
     assert_int_equal(w.last, 0);
     for (size_t k = 0; k < m.stride; k++) assert_true(w.gradients[k] == 0);
@@ -448,14 +498,15 @@ static void a_bad_number_is_located(void **state) {
     support_cut_part(&cut, ROWS, GRAIN, 1, 4);
     support_model_fill(&m, 5, 2, 5);
     ((float *)ls_model_slot(m.model, 0)->values)[3 * 4 + 1] = INFINITY;
-    assert_works(ls_model_forward(m.model, &cut.micro, true));
+    assert_works(ls_model_forward(m.model, &cut.micro, true, NULL, NULL));
     ls_graph_check_finite(ls_model_graph(m.model), true);
-    assert_refuses(ls_model_forward(m.model, &cut.micro, true), LS_ERR_NUMERIC,
+    assert_refuses(ls_model_forward(m.model, &cut.micro, true, NULL, NULL), LS_ERR_NUMERIC,
                    "x: its input is not finite (inf) in row 3, sample 5 of the batch");
     support_model_fill(&m, 5, 2, 5);
-    assert_works(ls_model_forward(m.model, &cut.micro, true));
+    assert_works(ls_model_forward(m.model, &cut.micro, true, NULL, NULL));
     ((float *)m.weights)[ls_params_at(ls_model_params(m.model), 2)->offset] = NAN;
-    assert_refuses(ls_model_forward(m.model, &cut.micro, true), LS_ERR_NUMERIC, "logits: its value is not finite (");
+    assert_refuses(ls_model_forward(m.model, &cut.micro, true, NULL, NULL), LS_ERR_NUMERIC,
+                   "logits: its value is not finite (");
     support_model_free(&m);
 }
 
@@ -469,10 +520,10 @@ static void data_out_of_range_are_refused(void **state) {
     support_cut(&cut, ROWS, GRAIN);
     support_model_fill(&m, 5, 0, ROWS);
     ((int32_t *)ls_model_slot(m.model, 1)->values)[4] = 3;
-    assert_refuses(ls_model_forward(m.model, &cut.micro, true), LS_ERR_DATA,
+    assert_refuses(ls_model_forward(m.model, &cut.micro, true, NULL, NULL), LS_ERR_DATA,
                    "cross_entropy: sample 4 of the batch holds 3; expected 0 to 2");
     ((int32_t *)ls_model_slot(m.model, 1)->values)[4] = -1;
-    assert_refuses(ls_model_forward(m.model, &cut.micro, true), LS_ERR_DATA, "holds -1");
+    assert_refuses(ls_model_forward(m.model, &cut.micro, true, NULL, NULL), LS_ERR_DATA, "holds -1");
     support_model_free(&m);
 }
 
@@ -487,7 +538,7 @@ static void running_averages_follow_the_batches(void **state) {
     support_model_ready(&m, 6, 1, 1);
     support_cut(&cut, 6, 6);
     support_model_fill(&m, 5, 0, 6);
-    assert_works(ls_model_forward(m.model, &cut.micro, true));
+    assert_works(ls_model_forward(m.model, &cut.micro, true, NULL, NULL));
     const float *x = ls_model_slot(m.model, 0)->values;
     for (size_t which = 2; which < 4; which++) {
         const ls_param *param = ls_params_at(ls_model_params(m.model), which);
@@ -506,11 +557,11 @@ static void running_averages_follow_the_batches(void **state) {
     }
     /* In evaluation the averages are used, and a sample's output depends on nothing else. */
     ls_shape shape;
-    assert_works(ls_model_forward(m.model, &cut.micro, false));
+    assert_works(ls_model_forward(m.model, &cut.micro, false, NULL, NULL));
     float alone = ((const float *)ls_model_output(m.model, &shape))[3 * 2 + 1];
     support_cut(&cut, 1, 1);
     support_model_fill(&m, 5, 2, 1);
-    assert_works(ls_model_forward(m.model, &cut.micro, false));
+    assert_works(ls_model_forward(m.model, &cut.micro, false, NULL, NULL));
     assert_true(alone == ((const float *)ls_model_output(m.model, &shape))[1]);
     support_model_free(&m);
 }
@@ -523,7 +574,7 @@ static void inference_needs_no_targets_and_less_memory(void **state) {
     support_micro cut;
     support_cut(&cut, ROWS, GRAIN);
     support_model_fill(&m, 5, 0, ROWS);
-    assert_works(ls_model_forward(m.model, &cut.micro, false));
+    assert_works(ls_model_forward(m.model, &cut.micro, false, NULL, NULL));
     support_model_setup(&p, image, 0);
     p.setup.target_count = 0;
     p.setup.inference = true;
@@ -537,7 +588,7 @@ static void inference_needs_no_targets_and_less_memory(void **state) {
     assert_works(ls_model_plan(p.model, &(ls_plan){.rows = ROWS, .microbatches = 4}));
     ls_model_bind(p.model, m.weights, NULL, 0);
     support_model_fill(&p, 5, 0, ROWS);
-    assert_works(ls_model_forward(p.model, &cut.micro, false));
+    assert_works(ls_model_forward(p.model, &cut.micro, false, NULL, NULL));
     ls_shape shape;
     const void *expected = ls_model_output(m.model, &shape), *got = ls_model_output(p.model, &shape);
     assert_memory_equal(expected, got, ROWS * 3 * sizeof(float));
@@ -561,7 +612,7 @@ static void a_small_network_learns(void **state) {
         const float *x = ls_model_slot(m.model, 0)->values;
         int32_t *y = ls_model_slot(m.model, 1)->values;
         for (size_t r = 0; r < BATCH; r++) y[r] = x[4 * r] * x[4 * r + 1] > 0 ? (x[4 * r] > 0 ? 2 : 1) : 0;
-        assert_works(ls_model_forward(m.model, &cut.micro, true));
+        assert_works(ls_model_forward(m.model, &cut.micro, true, NULL, NULL));
         assert_works(ls_model_backward(m.model, &cut.micro, NULL, NULL));
         last = support_model_loss(&m, BATCH) / BATCH;
         if (step == 0) first = last;
@@ -582,6 +633,7 @@ int main(void) {
         cmocka_unit_test(sample_weights_multiply_losses_and_gradients),
         cmocka_unit_test(fusion_does_not_show),
         cmocka_unit_test(marks_fall_and_what_lies_above_is_final),
+        cmocka_unit_test(forward_reads_no_weight_before_it_says_so),
         cmocka_unit_test(a_rank_without_samples_has_nothing_to_say),
         cmocka_unit_test(shared_parameters_have_a_gradient_for_each_use),
         cmocka_unit_test(frozen_layers_stay_out_of_the_gradient),

@@ -67,10 +67,11 @@ static ls_status time_reductions(ls_comm *comm, const ls_params *params, ls_redu
     for (size_t i = 0; i < TRIES; i++) {
         LS_TRY(ls_comm_barrier(comm));
         double start = ls_clock_now();
-        ls_reducer_start(reducer, ls_comm_size(comm));
+        LS_TRY(ls_reducer_start(reducer, ls_comm_size(comm)));
         LS_TRY(ls_reducer_ready(reducer, 0));
         LS_TRY(ls_reducer_finish(reducer));
         LS_TRY(ls_reducer_distribute(reducer));
+        LS_TRY(ls_reducer_await(reducer, LS_ALL_WEIGHTS));
         double found = bytes / (ls_clock_now() - start);
         if (found > *rate) *rate = found;
     }

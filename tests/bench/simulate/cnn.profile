@@ -1,6 +1,13 @@
 # cnn: 421642 parameters
 # forward 4.38 ms, backward 7.04 ms, 64 samples a step, math exact
-forward 0.00438
+need 2048 0.000575
+need 0 0.000315
+need 21504 0.00263
+need 0 0.0005
+need 0 2.6e-05
+need 423936 0.00031
+need 427008 4.4e-06
+need 0 8.6e-06
 ready 427008 3.5e-07
 ready 427008 1.52e-06
 ready 423936 1.11e-05

@@ -62,8 +62,8 @@ study() { # NETWORK SAMPLES WIRE PLATFORM NODES
       nodes, v[3], v[4], 100 * v[1] / v[3], 100 * v[2] / v[4], v[5], v[6], v[7], v[8] }'
 }
 
-echo '# step, waiting, decide, update, distribute: milliseconds; efficiency: per cent'
-echo '# net  a rank wire    on    nodes      step   formula   effic. formula   waiting  decide  update distribute'
+echo '# step, waiting for gradients, decide, update, waiting for weights: milliseconds; efficiency: per cent'
+echo '# net  a rank wire    on    nodes      step   formula   effic. formula gradients  decide  update   weights'
 for nodes in "$@"; do
   for platform in ib100 eth10 eth1; do
     for network in cnn dense; do study "$network" 64 float32 "$platform" "$nodes"; done

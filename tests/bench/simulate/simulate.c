@@ -1,14 +1,16 @@
 /*
  * simulate.c: steps of training on many simulated nodes, one rank each. The reducer, its schedule, its messages and the
- * moments at which backward feeds it are the program's own; layers are replaced by their measured durations.
+ * moments at which forward asks it and backward feeds it are the program's own; layers are replaced by their measured
+ * durations.
  *
  *     bench.simulate NETWORK PROFILE [--samples N] [--steps N] [--wire bf16] [--hollow] [--message S] [--byte S]
  *                    [--latency S] [--bandwidth B]
  *
  * PROFILE is what bench.profile printed, of 64 samples; with --samples layers take so much longer. --message and --byte
  * are processor seconds for a message and for a byte of it; --latency and --bandwidth say what the formula beside the
- * simulation assumes. A first step is not counted, unless it is the only one. Prints one line: nodes, and of a step
- * milliseconds in all, the formula's milliseconds, then waiting for gradients, deciding, updating, distributing.
+ * simulation assumes. A first step is not counted. Prints one line: nodes, and of a step
+ * milliseconds in all, the formula's milliseconds, then waiting for gradients, deciding, updating, waiting for
+ * weights.
  * Without --hollow the sums are first compared with their definition, bit by bit.
  */
 #include <getopt.h>
@@ -21,7 +23,7 @@
 #include "networks.h"
 #include "simulated.h"
 
-enum { MOST_MARKS = 64, WARM_UP = 1 };
+enum { MOST_LAYERS = 64, WARM_UP = 1 };
 
 typedef struct settings {
     const bench_network *network;
@@ -32,17 +34,21 @@ typedef struct settings {
     double latency, bandwidth;
 } settings;
 
+/* What forward or backward does, in order: an offset of the arena, and seconds after or before it. */
+typedef struct layers {
+    size_t count;
+    size_t offset[MOST_LAYERS];
+    double seconds[MOST_LAYERS];
+} layers;
+
 typedef struct profile {
-    double forward;
-    size_t marks;
-    size_t mark[MOST_MARKS];
-    double seconds[MOST_MARKS];
+    layers forward, backward;
     double add, norm, update; /* seconds an element */
 } profile;
 
 /* Sections of a step, in seconds. */
 typedef struct sections {
-    double step, waiting, decide, update, distribute;
+    double step, gradients, decide, update, weights;
 } sections;
 
 static void must(ls_status status) {
@@ -82,8 +88,16 @@ static settings read_settings(int argc, char **argv) {
     exit(64);
 }
 
+static void read_layer(const char *numbers, double factor, layers *out) {
+    if (out->count == MOST_LAYERS) return;
+    char *end;
+    out->offset[out->count] = strtoull(numbers, &end, 10);
+    out->seconds[out->count++] = factor * strtod(end, NULL);
+}
+
 static profile read_profile(const char *path, size_t samples) {
     profile p = {0};
+    double factor = (double)samples / SAMPLES;
     FILE *file = fopen(path, "r");
     if (!file) {
         perror(path);
@@ -94,42 +108,46 @@ static profile read_profile(const char *path, size_t samples) {
         char *end = line + strcspn(line, " ");
         if (line[0] == '#' || *end == '\0') continue;
         *end++ = '\0';
-        if (strcmp(line, "forward") == 0) p.forward = strtod(end, NULL);
         if (strcmp(line, "add") == 0) p.add = strtod(end, NULL);
         if (strcmp(line, "norm") == 0) p.norm = strtod(end, NULL);
         if (strcmp(line, "update") == 0) p.update = strtod(end, NULL);
-        if (strcmp(line, "ready") != 0 || p.marks == MOST_MARKS) continue;
-        p.mark[p.marks] = strtoull(end, &end, 10);
-        p.seconds[p.marks++] = strtod(end, NULL);
+        if (strcmp(line, "need") == 0) read_layer(end, factor, &p.forward);
+        if (strcmp(line, "ready") == 0) read_layer(end, factor, &p.backward);
     }
     fclose(file);
-    double factor = (double)samples / SAMPLES;
-    p.forward *= factor;
-    for (size_t i = 0; i < p.marks; i++) p.seconds[i] *= factor;
     return p;
 }
 
 /* ---- the formula ------------------------------------------------------------------------------------------------- */
 
 /*
- * Halving and doubling over N nodes take log2 N messages and (N-1)/N of the bytes each. What backward has finished
- * travels while it goes on, and the processor adds it and copies it between layers; the rest, the decision and the
- * weights are waited for.
+ * Halving and doubling over N nodes take log2 N messages and (N-1)/N of the bytes each. Weights travel while forward
+ * goes on, which waits for those that it needs next; so do the gradients that backward has finished. The processor adds
+ * and copies between layers; the rest and the decision are waited for.
  */
 static double predict(const settings *s, const profile *p, size_t elements, size_t nodes) {
     double levels = ceil(log2((double)nodes)), share = (double)(nodes - 1) / (double)nodes;
     double bytes = s->wire == LS_WIRE_BF16 ? 2 : 4;
     double small = levels * (s->latency + 2 * s->costs.message);
-    double now = p->forward, sent = 0;
-    for (size_t i = 0, mark = elements; i < p->marks; mark = p->mark[i++]) {
-        double travels = share * (double)(mark - p->mark[i]);
-        now += p->seconds[i];
+    double now = 0, sent = 0;
+    size_t there = 0;
+    for (size_t i = 0; i <= p->forward.count; i++) {
+        size_t need = i < p->forward.count ? p->forward.offset[i] : elements;
+        if (need > there) {
+            now = fmax(now, small + share * (double)need * 4 / s->bandwidth);
+            now += share * (double)(need - there) * 4 * 2 * s->costs.byte;
+            there = need;
+        }
+        if (i < p->forward.count) now += p->forward.seconds[i];
+    }
+    for (size_t i = 0, mark = elements; i < p->backward.count; mark = p->backward.offset[i++]) {
+        double travels = share * (double)(mark - p->backward.offset[i]);
+        now += p->backward.seconds[i];
         sent = fmax(sent, now) + travels * bytes / s->bandwidth;
         now += travels * (p->add + 2 * bytes * s->costs.byte);
     }
     double reduced = fmax(now, sent) + small, owned = (double)elements / (double)nodes;
-    return reduced + small + owned * (p->norm + p->update) + small +
-           (double)elements * share * 4 * fmax(1 / s->bandwidth, 2 * s->costs.byte);
+    return reduced + small + owned * (p->norm + p->update);
 }
 
 /* ---- a step ------------------------------------------------------------------------------------------------------ */
@@ -141,14 +159,36 @@ typedef struct trainer {
     size_t batch, owned;
 } trainer;
 
+/* A layer. The program's own call the reducer about so often while they compute. */
+static void work(trainer *t, double seconds) {
+    static const double between_pokes = 100e-6;
+    for (; seconds > between_pokes; seconds -= between_pokes) {
+        simulated_work(between_pokes);
+        must(ls_reducer_poll(t->reducer));
+    }
+    simulated_work(seconds);
+}
+
+/* Waits for weights, and gives the seconds. */
+static double await(trainer *t, size_t end) {
+    double begin = simulated_now();
+    must(ls_reducer_poll(t->reducer));
+    must(ls_reducer_await(t->reducer, end));
+    return simulated_now() - begin;
+}
+
 static void run_step(trainer *t, const profile *p, sections *sum, double bytes) {
     double begin = simulated_now();
-    ls_reducer_start(t->reducer, t->batch);
-    simulated_work(p->forward);
+    for (size_t i = 0; i < p->forward.count; i++) {
+        sum->weights += await(t, p->forward.offset[i]);
+        work(t, p->forward.seconds[i]);
+    }
+    sum->weights += await(t, LS_ALL_WEIGHTS);
+    must(ls_reducer_start(t->reducer, t->batch));
     simulated_set_addition(p->add / bytes);
-    for (size_t i = 0; i < p->marks; i++) {
-        simulated_work(p->seconds[i]);
-        must(ls_reducer_ready(t->reducer, p->mark[i]));
+    for (size_t i = 0; i < p->backward.count; i++) {
+        work(t, p->backward.seconds[i]);
+        must(ls_reducer_ready(t->reducer, p->backward.offset[i]));
     }
     must(ls_reducer_ready(t->reducer, 0));
     double backward = simulated_now();
@@ -165,10 +205,10 @@ static void run_step(trainer *t, const profile *p, sections *sum, double bytes) 
     must(ls_reducer_distribute(t->reducer));
     double end = simulated_now();
     sum->step += end - begin;
-    sum->waiting += reduced - backward;
+    sum->gradients += reduced - backward;
     sum->decide += decided - reduced;
     sum->update += updated - decided;
-    sum->distribute += end - updated;
+    sum->weights += end - updated;
 }
 
 static size_t owned_elements(const ls_reducer *reducer) {
@@ -192,17 +232,16 @@ static void simulate(const settings *s, const profile *p, const ls_params *param
     if (!s->costs.hollow) must(ls_reducer_selftest(t.reducer));
     sections sum = {0};
     double bytes = s->wire == LS_WIRE_BF16 ? 2 : 4;
-    size_t warm_up = s->steps > 1 ? WARM_UP : 0;
     MPI_Barrier(MPI_COMM_WORLD);
-    for (size_t i = 0; i < warm_up + s->steps; i++) {
-        if (i == warm_up) sum = (sections){0};
+    for (size_t i = 0; i < WARM_UP + s->steps; i++) {
+        if (i == WARM_UP) sum = (sections){0};
         run_step(&t, p, &sum, bytes);
     }
     double ms = 1e3 / (double)s->steps;
     if (ls_comm_first(t.comm))
         printf("%zu %.3f %.3f %.3f %.3f %.3f %.3f\n", ranks, ms * sum.step,
-               1e3 * predict(s, p, ls_params_gradient_arena(params), ranks), ms * sum.waiting, ms * sum.decide,
-               ms * sum.update, ms * sum.distribute);
+               1e3 * predict(s, p, ls_params_gradient_arena(params), ranks), ms * sum.gradients, ms * sum.decide,
+               ms * sum.update, ms * sum.weights);
     MPI_Barrier(MPI_COMM_WORLD);
     ls_exchange_destroy(t.exchange);
     ls_reducer_destroy(t.reducer);
