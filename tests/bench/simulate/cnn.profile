@@ -1,25 +1,25 @@
 # cnn: 421642 parameters
-# forward 4.38 ms, backward 7.04 ms, 64 samples a step, math exact
-need 2048 0.000575
-need 0 0.000315
-need 21504 0.00263
-need 0 0.0005
-need 0 2.6e-05
-need 423936 0.00031
-need 427008 4.4e-06
-need 0 8.6e-06
-ready 427008 3.5e-07
-ready 427008 1.52e-06
-ready 423936 1.11e-05
-ready 423936 2.1e-06
-ready 21504 0.000839
-ready 21504 1.96e-05
-ready 21504 0.000163
-ready 21504 0.000161
-ready 2048 0.0046
-ready 2048 0.000344
-ready 2048 0.000427
-ready 0 0.000473
-add 1.9e-10
-norm 5.93e-11
-update 2.2e-10
+# forward 3.75 ms, backward 6.59 ms, 64 samples a step, math exact
+need 2048 0.000494
+need 0 0.000278
+need 21504 0.00224
+need 0 0.000424
+need 0 4.04e-05
+need 423936 0.000267
+need 427008 2.91e-06
+need 0 5.74e-06
+ready 427008 2.1e-07
+ready 427008 1.41e-06
+ready 423936 1.14e-05
+ready 423936 2.5e-06
+ready 21504 0.000621
+ready 21504 3.31e-05
+ready 21504 0.000183
+ready 21504 0.000203
+ready 2048 0.00419
+ready 2048 0.000355
+ready 2048 0.000512
+ready 0 0.000478
+add 2.13e-10
+norm 6.48e-11
+update 2.36e-10
