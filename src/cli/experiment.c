@@ -50,7 +50,7 @@ ls_status cli_add_quoted(ls_text *out, const char *text) {
 }
 
 ls_display_mode cli_display_mode(const cli *c) {
-    if (c->quiet || strcmp(c->progress, "none") == 0) return LS_DISPLAY_NONE;
+    if (c->quiet || c->json || strcmp(c->progress, "none") == 0) return LS_DISPLAY_NONE;
     if (strcmp(c->progress, "bar") == 0) return LS_DISPLAY_BAR;
     return strcmp(c->progress, "line") == 0 ? LS_DISPLAY_LINES : LS_DISPLAY_AUTO;
 }

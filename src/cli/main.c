@@ -47,7 +47,7 @@ static bool wants_color(const cli *c) {
 
 ls_status cli_create_logger(const cli *c, ls_log_level usual, bool speaks, ls_logger **out) {
     ls_logger_options options = {.terminal = stderr,
-                                 .output = stdout,
+                                 .output = c->json ? stderr : stdout, /* which is the JSON's alone */
                                  .threshold = c->verbose ? LS_LOG_DEBUG
                                               : c->quiet ? LS_LOG_WARNING
                                                          : usual,
