@@ -193,6 +193,28 @@ static void dropout_drops_its_share_by_global_position(void **state) {
     for (size_t k = 0; k < ROWS * UNITS; k++) assert_true(still.first[k] == 3);
 }
 
+/* Also among more nodes than a draw's last coordinate has room for. */
+static void every_dropout_has_a_mask_of_its_own(void **state) {
+    (void)state;
+    enum { NODES = 258 };
+    support_graph g = support_graph_create(LS_PRECISION_FLOAT, NULL);
+    const ls_op_dropout_options options = {0.5};
+    size_t x = support_input(&g, "x", (ls_shape){1, {UNITS}}, LS_ELEMENT_REAL), node[NODES];
+    for (size_t i = 0; i < NODES; i++) {
+        node[i] = support_node(&g, &ls_op_dropout, "drop", &options, 1, &x, 0, NULL);
+        ls_graph_keep(g.graph, node[i]);
+    }
+    support_graph_ready(&g, &(ls_plan){.rows = 1, .microbatches = 1, .training = true}, 1);
+    for (size_t k = 0; k < UNITS; k++) support_set(&g, ls_graph_value(g.graph, x), k, 1);
+    support_micro cut;
+    support_cut(&cut, 1, 1);
+    assert_works(ls_graph_forward(g.graph, &cut.micro, true, NULL, NULL));
+    const float *last = ls_graph_value(g.graph, node[NODES - 1]);
+    for (size_t i = 0; i + 1 < NODES; i++)
+        assert_true(memcmp(ls_graph_value(g.graph, node[i]), last, UNITS * sizeof *last) != 0);
+    support_graph_destroy(&g);
+}
+
 /* ---- losses --------------------------------------------------------------------------------------------------- */
 
 /* A loss that goes to 0 stays accurate: the other scores are 1e-9 as likely. */
@@ -225,6 +247,7 @@ int main(void) {
         cmocka_unit_test(the_gradient_of_any_node_may_be_wanted),
         cmocka_unit_test(what_has_no_derivative_cannot_be_trained),
         cmocka_unit_test(dropout_drops_its_share_by_global_position),
+        cmocka_unit_test(every_dropout_has_a_mask_of_its_own),
         cmocka_unit_test(a_small_cross_entropy_keeps_its_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,14 +3,19 @@
  * otherwise y = x. Backward: dx = dy m.
  *
  * Unit u of the sample at global position s in epoch e is dropped where word u mod 4 of the draw at
- * (seed, DROPOUT, e, s, ordinal of the node * 2^24 + u / 4) is below `rate`: who computes it plays no part.
+ * (seed, DROPOUT, e, s + o / 256 * 2^48, o mod 256 * 2^24 + u / 4) is below `rate`, o being the ordinal of the node:
+ * who computes it plays no part.
  */
 #include <string.h>
 
 #include "graph/ops.h"
 #include "lockstep/random.h"
 
-enum { UNIT_BITS = 24 }; /* draws of one node */
+enum {
+    UNIT_BITS = 24,   /* draws of one node */
+    ORDINAL_BITS = 8, /* nodes beside each other in a draw's last coordinate; the others stand behind */
+    SAMPLE_BITS = 48  /* the samples */
+};
 
 static ls_status infer(ls_op_shapes *shapes) {
     LS_TRY(ls__infer_same(shapes));
@@ -30,6 +35,7 @@ static void draw_rows(const ls_op_run *run, size_t first, size_t end) {
     for (size_t r = first; r < end; r++) {
         real *mask = (real *)run->cache + r * run->size;
         uint64_t position = micro->position + micro->first_sample + r;
+        position += (uint64_t)(run->ordinal >> ORDINAL_BITS) << SAMPLE_BITS;
         ls_draw draw = {{0}};
         for (size_t u = 0; u < run->size; u++) {
             if (u % 4 == 0)
