@@ -70,7 +70,9 @@ for i in range(int(count)):
     step(i)
 taken = time.perf_counter() - start
 if rank == 0:
-    print(json.dumps({"rate": ranks * samples * int(count) / taken, "torch": torch.__version__}))
+    print(json.dumps({"rate": ranks * samples * int(count) / taken, "torch": torch.__version__}), flush=True)
+dist.barrier()
+os._exit(0)  # threads of some versions end badly
 '''
 
 
