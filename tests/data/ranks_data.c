@@ -41,7 +41,7 @@ static void write_part(const char *name, size_t first, size_t count, size_t spoi
     }
     if (spoilt < count) x[spoilt * FEATURES + 2] = NAN;
     const support_array arrays[] = {
-        {"/train/x", LS_DTYPE_F32, 2, {count, FEATURES}, x}, {"/train/y", LS_DTYPE_I16, 1, {count}, y}, {NULL}};
+        {"/train/x", LS_DTYPE_F32, 2, {count, FEATURES}, x}, {"/train/y", LS_DTYPE_I16, 1, {count}, y}, {0}};
     (name[0] == 'b' ? support_write_arrays : support_write_checked_arrays)(support_path(folder, name), arrays);
     free(x);
     free(y);

@@ -60,7 +60,7 @@ static const int8_t y6[6] = {0, 1, 2, 0, 1, 2};
 /* x (6, 2) and y (6) in a file of their own. */
 static void write_good(const char *name) {
     const support_array arrays[] = {
-        {"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y", LS_DTYPE_I8, 1, {6}, y6}, {NULL}};
+        {"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y", LS_DTYPE_I8, 1, {6}, y6}, {0}};
     support_write_arrays(support_path(folder, name), arrays);
 }
 
@@ -93,26 +93,26 @@ static void what_does_not_fit_is_named(void **state) {
     write_good("a.h5");
     support_write_arrays(
         support_path(folder, "wide.h5"),
-        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {4, 3}, x6}, {"/train/y", LS_DTYPE_I8, 1, {4}, y6}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {4, 3}, x6}, {"/train/y", LS_DTYPE_I8, 1, {4}, y6}, {0}});
     support_write_arrays(
         support_path(folder, "type.h5"),
-        (support_array[]){{"/train/x", LS_DTYPE_U8, 2, {4, 2}, bytes}, {"/train/y", LS_DTYPE_I8, 1, {4}, y6}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_U8, 2, {4, 2}, bytes}, {"/train/y", LS_DTYPE_I8, 1, {4}, y6}, {0}});
     support_write_arrays(
         support_path(folder, "short.h5"),
-        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y", LS_DTYPE_I8, 1, {5}, y6}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y", LS_DTYPE_I8, 1, {5}, y6}, {0}});
     support_write_arrays(
         support_path(folder, "nan.h5"),
-        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {2, 2}, nan4}, {"/train/y", LS_DTYPE_I8, 1, {2}, y6}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {2, 2}, nan4}, {"/train/y", LS_DTYPE_I8, 1, {2}, y6}, {0}});
     support_write_arrays(support_path(folder, "infinite.h5"),
                          (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6},
                                            {"/train/y", LS_DTYPE_F64, 1, {6}, infinite},
-                                           {NULL}});
+                                           {0}});
     support_write_arrays(
         support_path(folder, "scalar.h5"),
-        (support_array[]){{"/train/x", LS_DTYPE_F32, 0, {0}, x6}, {"/train/y", LS_DTYPE_I8, 1, {6}, y6}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_F32, 0, {0}, x6}, {"/train/y", LS_DTYPE_I8, 1, {6}, y6}, {0}});
     support_write_arrays(
         support_path(folder, "named.h5"),
-        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y1", LS_DTYPE_I8, 1, {6}, y6}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y1", LS_DTYPE_I8, 1, {6}, y6}, {0}});
     check_refused("none.h5:/train", LS_ERR_DATA, "none.h5");
     check_refused("z*.h5:/train", LS_ERR_CONFIG, "test.yaml:1:1: no file matches");
     check_refused("a.h5:/trian", LS_ERR_DATA, "train");
@@ -145,10 +145,10 @@ static void sets_that_are_evaluated_must_look_like_the_training_set(void **state
     write_good("a.h5");
     support_write_arrays(
         support_path(folder, "wide.h5"),
-        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {4, 3}, x6}, {"/train/y", LS_DTYPE_I8, 1, {4}, y6}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {4, 3}, x6}, {"/train/y", LS_DTYPE_I8, 1, {4}, y6}, {0}});
     support_write_arrays(
         support_path(folder, "real.h5"),
-        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y", LS_DTYPE_F32, 1, {6}, x6}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6}, {"/train/y", LS_DTYPE_F32, 1, {6}, x6}, {0}});
     ls_data data;
     ls_data_options options = support_data_options(pool, "train", "a.h5:/train", "valid", "wide.h5:/train", NULL);
     assert_refuses(open_with(&options, NULL, &data), LS_ERR_DATA, "samples of \"x\" are (3), but (2) in ");
@@ -197,7 +197,7 @@ static void all_stored_types_are_packed(void **state) {
     ls_choice standardize = support_choose(pool, &ls_preprocess_family, "standardize", NULL);
     ls_data_options options = support_data_options(pool, "train", "t.h5:/d", NULL);
     for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
-        support_write_arrays(support_path(folder, "t.h5"), (support_array[]){types[t], {NULL}});
+        support_write_arrays(support_path(folder, "t.h5"), (support_array[]){types[t], {0}});
         ls_data data;
         ls_preprocess *p = NULL;
         ls_loader *loader = NULL;
@@ -233,7 +233,7 @@ static void indices_are_checked_before_training(void **state) {
     static const int8_t negative[6] = {0, 1, -1, 0, 1, 2};
     support_write_arrays(support_path(folder, "a.h5"), (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6},
                                                                          {"/train/y", LS_DTYPE_I8, 1, {6}, negative},
-                                                                         {NULL}});
+                                                                         {0}});
     ls_data data;
     ls_data_options options = support_data_options(pool, "train", "a.h5:/train", NULL);
     assert_works(open_with(&options, NULL, &data));
@@ -262,7 +262,7 @@ static void labels_far_beyond_classes_are_named(void **state) {
         uint64_t y[6] = {0, beyond[i]};
         support_write_arrays(support_path(folder, "a.h5"), (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6},
                                                                              {"/train/y", LS_DTYPE_U64, 1, {6}, y},
-                                                                             {NULL}});
+                                                                             {0}});
         ls_data data;
         ls_loader *loader = NULL;
         ls_data_options options = support_data_options(pool, "train", "a.h5:/train", NULL);
@@ -285,7 +285,7 @@ static void numbers_too_large_for_floats_are_named(void **state) {
     (void)state;
     static const double values[6] = {1, 2, 3, 4, -1e39, 5};
     support_write_arrays(support_path(folder, "a.h5"),
-                         (support_array[]){{"/train/x", LS_DTYPE_F64, 2, {3, 2}, values}, {NULL}});
+                         (support_array[]){{"/train/x", LS_DTYPE_F64, 2, {3, 2}, values}, {0}});
     ls_data data;
     ls_loader *loader = NULL;
     ls_data_options options = support_data_options(pool, "train", "a.h5:/train", NULL);
@@ -320,7 +320,7 @@ static void weights_get_mean_1(void **state) {
         support_write_arrays(support_path(folder, "a.h5"),
                              (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {6, 2}, x6},
                                                {"/train/w", LS_DTYPE_F32, 1, {6}, spoilt ? bad : good},
-                                               {NULL}});
+                                               {0}});
         ls_data data;
         double scale = 0;
         ls_data_options options = support_data_options(pool, "train", "a.h5:/train", "weight", "w", NULL);
@@ -427,7 +427,7 @@ static const float images[16] = {1, 3, 7, 7, 2, 6, 7, 7, 3, 3, 7, 7, 2, 4, 7, 7}
 
 static void apply_to_images(const char *name, const char *per, float *z, float *back) {
     support_write_arrays(support_path(folder, "i.h5"),
-                         (support_array[]){{"/d/x", LS_DTYPE_F32, 4, {4, 2, 1, 2}, images}, {NULL}});
+                         (support_array[]){{"/d/x", LS_DTYPE_F32, 4, {4, 2, 1, 2}, images}, {0}});
     ls_data data;
     ls_preprocess *p = NULL;
     ls_data_options options = support_data_options(pool, "train", "i.h5:/d", NULL);
@@ -479,7 +479,7 @@ static void statistics_come_back_from_a_checkpoint(void **state) {
     (void)state;
     static const float values[8] = {1, 10, 2, 30, 3, 20, 7, 40};
     support_write_arrays(support_path(folder, "i.h5"),
-                         (support_array[]){{"/d/x", LS_DTYPE_F32, 2, {4, 2}, values}, {NULL}});
+                         (support_array[]){{"/d/x", LS_DTYPE_F32, 2, {4, 2}, values}, {0}});
     ls_data data;
     ls_data_options options = support_data_options(pool, "train", "i.h5:/d", NULL);
     assert_works(open_with(&options, NULL, &data));
@@ -514,7 +514,7 @@ static void whitening_a_row_alone_gives_the_same_bits(void **state) {
     static float x[ROWS * WIDTH], z[ROWS * WIDTH], alone[WIDTH];
     for (size_t i = 0; i < ROWS * WIDTH; i++) x[i] = (float)support_random(3, i);
     support_write_arrays(support_path(folder, "w.h5"),
-                         (support_array[]){{"/d/x", LS_DTYPE_F32, 2, {ROWS, WIDTH}, x}, {NULL}});
+                         (support_array[]){{"/d/x", LS_DTYPE_F32, 2, {ROWS, WIDTH}, x}, {0}});
     ls_data data;
     ls_preprocess *p = NULL;
     ls_data_options options = support_data_options(pool, "train", "w.h5:/d", NULL);
@@ -715,7 +715,7 @@ static void repacking_keeps_samples_together(void **state) {
     const char *input = support_path(folder, "a.h5"), *output = support_path(folder, "b.h5");
     support_write_arrays(
         input,
-        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {100, 2}, x}, {"/train/y", LS_DTYPE_I32, 1, {100}, y}, {NULL}});
+        (support_array[]){{"/train/x", LS_DTYPE_F32, 2, {100, 2}, x}, {"/train/y", LS_DTYPE_I32, 1, {100}, y}, {0}});
     ls_repack_options options = {.shuffle = true, .seed = 3};
     assert_works(ls_repack(&options, input, output, NULL));
     ls_store *store = NULL;

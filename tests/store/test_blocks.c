@@ -24,7 +24,7 @@ static int set_up(void **state) {
     for (size_t i = 0; i < WIDE_ROWS * WIDE; i++) wide[i] = (float)support_random(2, i);
     const support_array arrays[] = {{"/train/x", LS_DTYPE_F32, 2, {ROWS, COLUMNS}, narrow},
                                     {"/train/w", LS_DTYPE_F32, 2, {WIDE_ROWS, WIDE}, wide},
-                                    {NULL}};
+                                    {0}};
     support_write_checked_arrays(support_path(folder, "a.h5"), arrays);
     support_write_arrays(support_path(folder, "none.h5"), arrays);
     return 0;
@@ -196,7 +196,7 @@ static void the_pieces_of_writing_do_not_matter(void **state) {
 
 static void an_empty_array_needs_none(void **state) {
     (void)state;
-    const support_array arrays[] = {{"/x", LS_DTYPE_F32, 2, {0, 3}, narrow}, {NULL}};
+    const support_array arrays[] = {{"/x", LS_DTYPE_F32, 2, {0, 3}, narrow}, {0}};
     const ls_array *array;
     support_write_checked_arrays(support_path(folder, "empty.h5"), arrays);
     ls_store *store = open_store("empty.h5", "/x", &array);

@@ -33,7 +33,7 @@ static void write_data(void) {
             x[i * FEATURES + k] = (float)(support_random(3, i * FEATURES + k) + (k == y[i] ? 1.0 : 0.0));
     }
     const support_array arrays[] = {
-        {"/train/x", LS_DTYPE_F32, 2, {SAMPLES, FEATURES}, x}, {"/train/y", LS_DTYPE_U8, 1, {SAMPLES}, y}, {NULL}};
+        {"/train/x", LS_DTYPE_F32, 2, {SAMPLES, FEATURES}, x}, {"/train/y", LS_DTYPE_U8, 1, {SAMPLES}, y}, {0}};
     support_write_arrays(support_path(folder, "set.h5"), arrays);
 }
 
