@@ -274,6 +274,7 @@ ls_status ls_reducer_create(ls_comm *comm, const ls_reducer_options *options, ls
 void ls_reducer_destroy(ls_reducer *r) {
     if (!r) return;
     ls_status_free(ls_reducer_await(r, LS_ALL_WEIGHTS));
+    if (r->comm->poked == r) r->comm->poke = NULL; /* what failed is not gone on with */
     ls_comm_memory_destroy(r->memory);
     ls__cut_destroy(&r->cut);
     ls_block_destroy(r->buffers);
