@@ -4,12 +4,11 @@
  * viewer and of Perfetto: a line a rank, times in microseconds since the rank's loop began, as all do at about the same
  * time.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "lockstep/file.h"
 #include "train/trainer.h"
 
 enum { MOST_EVENTS = 1 << 15, MOST_EVENTS_OF_ALL = 1 << 22 };
@@ -65,18 +64,14 @@ static void write_rank(FILE *file, const ls_trainer *t, size_t rank, const event
 }
 
 static ls_status write_file(const ls_trainer *t, const event *all) {
-    char path[4096], temporary[4200];
+    char path[4096];
+    ls_new_file file;
     snprintf(path, sizeof path, "%s/trace.json", t->experiment->run.dir);
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    FILE *file = fopen(temporary, "wb");
-    if (!file) return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", temporary, strerror(errno));
-    fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n", file);
-    for (size_t r = 0; r < ls_comm_size(t->comm); r++) write_rank(file, t, r, all + r * (t->trace->space + 1));
-    fputs("\n]}\n", file);
-    bool written = !ferror(file);
-    written = fclose(file) == 0 && written;
-    if (written && rename(temporary, path) == 0) return LS_OK;
-    return LS_FAIL(LS_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    LS_TRY(ls_new_file_open(&file, path));
+    fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n", file.stream);
+    for (size_t r = 0; r < ls_comm_size(t->comm); r++) write_rank(file.stream, t, r, all + r * (t->trace->space + 1));
+    fputs("\n]}\n", file.stream);
+    return ls_new_file_finish(&file, LS_OK, false);
 }
 
 static ls_status finish(ls_trainer *t, void *state, const ls_summary *summary) {
