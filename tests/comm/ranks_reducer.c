@@ -140,7 +140,7 @@ static void update_and_distribute(ls_reducer *r, const ls_params *params, uint64
         assert_true(ls_reducer_has(r, high));
         for (size_t e = low; e < high; e++) assert_true(weights[e] == expected_weight(params, step, e));
     }
-    assert_works(ls_comm_barrier(comm)); /* nobody overwrites what others still compare */
+    assert_works(ls_reducer_barrier(r)); /* nobody overwrites what others still compare */
 }
 
 static void run_steps(size_t batch, size_t microbatch, size_t grouping, size_t bucket) {
