@@ -493,6 +493,10 @@ def curves_are_drawn():
     with open("one.png", "rb") as file:
         check(file.read(4) == b"\x89PNG", "one.png is no PNG")
     lockstep("plot", "runs/classify", "-o", "none/one.png", code=IO, says="none/one.png")
+    lockstep("train", "classify.yaml", "-q", "--set=run.dir=runs/short", "--set=stop.epochs=1")
+    errors = []
+    lockstep("plot", "runs/short", errors=errors)
+    check(errors == [""], f"a curve of one point: {errors}")
 
 
 def a_run_is_watched_and_stopped():

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,8 +105,29 @@ static ls_status add_curve(const cli_curves *curves, size_t index, size_t color,
     return cli_gnuplot_quote(title, script);
 }
 
+/* Where all points of a panel lie at one place of an axis, gnuplot would choose a range and warn of it. */
+static ls_status set_range(char axis, double least, double largest, ls_text *script) {
+    if (least != largest) return ls_text_add(script, "set autoscale %c\n", axis);
+    double around = least != 0 ? 0.1 * fabs(least) : 1;
+    return ls_text_add(script, "set %crange [%.9g:%.9g]\n", axis, least - around, least + around);
+}
+
+static ls_status set_ranges(const cli_curves *curves, const char *name, ls_text *script) {
+    cli_point least = {INFINITY, INFINITY}, largest = {-INFINITY, -INFINITY};
+    for (size_t i = 0; i < curves->count; i++) {
+        const cli_curve *c = &curves->items[i];
+        for (size_t k = 0; k < c->count && strcmp(c->name, name) == 0; k++) {
+            least = (cli_point){fmin(least.x, c->points[k].x), fmin(least.y, c->points[k].y)};
+            largest = (cli_point){fmax(largest.x, c->points[k].x), fmax(largest.y, c->points[k].y)};
+        }
+    }
+    LS_TRY(set_range('x', least.x, largest.x, script));
+    return set_range('y', least.y, largest.y, script);
+}
+
 /* With one run the colors tell sets apart, with several they tell runs. */
 static ls_status add_panel(const cli_curves *curves, const char *name, size_t runs, ls_text *script) {
+    LS_TRY(set_ranges(curves, name, script));
     LS_TRY(ls_text_add(script, "set ylabel "));
     LS_TRY(cli_gnuplot_quote(name, script));
     LS_TRY(ls_text_add(script, "\nplot "));
