@@ -52,10 +52,6 @@ void ls__evaluator_destroy(ls_evaluator *evaluator) {
     *evaluator = (ls_evaluator){0};
 }
 
-static ls_sum *sum_of_exchange(void *context, size_t index) {
-    return ls_exchange_sum(context, index);
-}
-
 static void count_confusions(const ls_trainer *t, ls_evaluator *e, size_t rows) {
     ls_metric_view view = ls__tally_view(&t->tally, rows);
     ls_confusion_count(&view, e->confusion);
@@ -67,7 +63,7 @@ static ls_status evaluate_wave(ls_trainer *t, ls_evaluator *e, const ls_microbat
     size_t rows = ls_microbatches_rows(&wave);
     LS_TRY(ls_loader_fill(e->feed, 0, wave.position + wave.first_sample, rows, NULL));
     LS_TRY(ls_model_forward(t->model, &wave, false, NULL, NULL));
-    ls__tally_add(&t->tally, rows, sum_of_exchange, e->exchange);
+    ls__tally_add(&t->tally, rows, e->exchange);
     if (e->classes) count_confusions(t, e, rows);
     ls_comm_beat(t->comm);
     return LS_OK;

@@ -6,10 +6,6 @@
 
 #include "train/trainer.h"
 
-static ls_sum *sum_of_exchange(void *context, size_t index) {
-    return ls_exchange_sum(context, index);
-}
-
 static size_t my_rows(const ls_trainer *t) {
     return t->micro.count ? t->micro.row[t->micro.count] : 0;
 }
@@ -40,7 +36,7 @@ static ls_status forward(ls_trainer *t) {
     ls_comm_note(t->comm, "forward", t->state.step);
     if (my_rows(t) == 0) return LS_OK;
     LS_TRY(ls_model_forward(t->model, &t->micro, true, need, t->reducer));
-    ls__tally_add(&t->tally, my_rows(t), sum_of_exchange, t->exchange);
+    ls__tally_add(&t->tally, my_rows(t), t->exchange);
     return LS_OK;
 }
 

@@ -99,11 +99,11 @@ ls_metric_view ls__tally_view(const ls_tally *tally, size_t rows) {
     return view;
 }
 
-static void add_losses(const ls_tally *tally, size_t rows, ls_sum *(*sum_of)(void *, size_t), void *context) {
+static void add_losses(const ls_tally *tally, size_t rows, ls_exchange *exchange) {
     for (size_t i = 0; i < ls_model_losses(tally->model); i++) {
         const ls_model_loss *loss = ls_model_loss_at(tally->model, i);
-        ls_sum *total = sum_of(context, 0);
-        ls_sum *single = tally->losses ? sum_of(context, 1 + i) : NULL;
+        ls_sum *total = ls_exchange_sum(exchange, 0);
+        ls_sum *single = tally->losses ? ls_exchange_sum(exchange, 1 + i) : NULL;
         for (size_t r = 0; r < rows; r++) {
             ls_sum_add(total, loss->weight * loss->values[r]);
             if (single) ls_sum_add(single, loss->values[r]);
@@ -111,14 +111,14 @@ static void add_losses(const ls_tally *tally, size_t rows, ls_sum *(*sum_of)(voi
     }
 }
 
-void ls__tally_add(const ls_tally *tally, size_t rows, ls_sum *(*sum_of)(void *context, size_t index), void *context) {
+void ls__tally_add(const ls_tally *tally, size_t rows, ls_exchange *exchange) {
     if (rows == 0) return;
-    add_losses(tally, rows, sum_of, context);
+    add_losses(tally, rows, exchange);
     if (tally->metrics->count == 0) return;
     ls_metric_view view = ls__tally_view(tally, rows);
     for (size_t i = 0; i < tally->metrics->count; i++) {
         const ls_choice *metric = &tally->metrics->items[i];
-        ls_metric_of(metric)->accumulate(metric->options, &view, sum_of(context, tally->metric_first[i]));
+        ls_metric_of(metric)->accumulate(metric->options, &view, ls_exchange_sum(exchange, tally->metric_first[i]));
     }
 }
 

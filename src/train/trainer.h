@@ -84,8 +84,8 @@ typedef struct ls_tally {
 ls_status ls__tally_create(ls_model *model, const ls_choices *metrics, const ls_transforms *transforms, size_t rows,
                            ls_pool *pool, ls_tally *out) LS_MUST_USE;
 void ls__tally_destroy(ls_tally *tally);
-/* Adds the samples that the model has just seen; `sum_of` gives the i-th sum. */
-void ls__tally_add(const ls_tally *tally, size_t rows, ls_sum *(*sum_of)(void *context, size_t index), void *context);
+/* Adds the samples that the model has just seen to the first sums of `exchange`. */
+void ls__tally_add(const ls_tally *tally, size_t rows, ls_exchange *exchange);
 /* The values of `samples` samples. */
 void ls__tally_values(const ls_tally *tally, const ls_sum *sums, uint64_t samples, double *values);
 /* What the model's first loss looks at, in original units; for the confusion matrix. */

@@ -67,10 +67,6 @@ ls_microbatches ls__wave_of(ls_trainer *t, const ls_microbatches *whole, size_t 
     return wave;
 }
 
-static ls_sum *sum_of_exchange(void *context, size_t index) {
-    return ls_exchange_sum(context, index);
-}
-
 /* Level 0 of a block's stack is the block; the others are shared by all blocks, which are summed one by one. */
 static float *level_of(const ls_trainer *t, size_t block, size_t level) {
     size_t stride = 0;
@@ -86,7 +82,7 @@ static ls_status compute_wave(ls_trainer *t, size_t first, size_t count, float *
     ls__step_section(t, LS_SECTION_DATA);
     ls_model_bind(t->model, ls_reducer_weights(t->reducer), gradients, 0);
     LS_TRY(ls_model_forward(t->model, &wave, true, NULL, NULL));
-    ls__tally_add(&t->tally, rows, sum_of_exchange, t->exchange);
+    ls__tally_add(&t->tally, rows, t->exchange);
     ls__step_section(t, LS_SECTION_FORWARD);
     LS_TRY(ls_model_backward(t->model, &wave, NULL, NULL));
     ls__step_section(t, LS_SECTION_BACKWARD);
