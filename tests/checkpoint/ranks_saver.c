@@ -198,22 +198,15 @@ static uint64_t write_plainly(const char *path, const ls_params *params, uint64_
 
 /* ---- the stage -------------------------------------------------------------------------------------------------- */
 
-/* A folder of rank 0's making. */
 static int make_folder(void **state) {
     (void)state;
-    char *made = first_rank() ? support_make_folder() : NULL;
-    ls_status status = ls_comm_broadcast_text(comm, 0, made, &folder);
-    free(made);
-    return status != LS_OK;
+    folder = support_make_shared_folder(comm);
+    return 0;
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    assert_works(ls_comm_barrier(comm));
-    if (first_rank())
-        support_remove_folder(folder);
-    else
-        free(folder);
+    support_remove_shared_folder(comm, folder);
     assert_works(ls_comm_group(comm, 0));
     return 0;
 }

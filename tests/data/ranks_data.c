@@ -49,9 +49,7 @@ static void write_part(const char *name, size_t first, size_t count, size_t spoi
 
 static int set_up(void **state) {
     (void)state;
-    char *mine = ls_comm_first(comm) ? support_make_folder() : NULL;
-    assert_works(ls_comm_broadcast_text(comm, 0, mine, &folder));
-    free(mine);
+    folder = support_make_shared_folder(comm);
     assert_works(ls_pool_create(&pool));
     if (ls_comm_first(comm)) {
         write_part("a.h5", 0, FIRST, SIZE_MAX);
@@ -66,12 +64,8 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    assert_works(ls_comm_barrier(comm));
     ls_pool_destroy(pool);
-    if (ls_comm_first(comm))
-        support_remove_folder(folder);
-    else
-        free(folder);
+    support_remove_shared_folder(comm, folder);
     return 0;
 }
 

@@ -342,6 +342,14 @@ static void fusion_does_not_show(void **state) {
     }
 }
 
+/* A model that is ready to run on its data. */
+static void start_sample(support_model *m, support_micro *cut, const char *kind) {
+    build_sample(m, kind, LS_PRECISION_FLOAT);
+    support_model_ready(m, ROWS, 4, 1);
+    support_cut(cut, ROWS, GRAIN);
+    support_model_fill(m, 5, 0, ROWS);
+}
+
 /* What backward said was final, against what is final. */
 typedef struct witness {
     const float *gradients;
@@ -364,10 +372,7 @@ static void marks_fall_and_what_lies_above_is_final(void **state) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         support_model m;
         support_micro cut;
-        build_sample(&m, kinds[i], LS_PRECISION_FLOAT);
-        support_model_ready(&m, ROWS, 4, 1);
-        support_cut(&cut, ROWS, GRAIN);
-        support_model_fill(&m, 5, 0, ROWS);
+        start_sample(&m, &cut, kinds[i]);
         witness w = {.gradients = m.gradients, .size = m.stride, .last = m.stride};
         w.seen = calloc(m.stride, sizeof *w.seen);
         assert_non_null(w.seen);
@@ -403,10 +408,7 @@ static void forward_reads_no_weight_before_it_says_so(void **state) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         support_model m;
         support_micro cut;
-        build_sample(&m, kinds[i], LS_PRECISION_FLOAT);
-        support_model_ready(&m, ROWS, 4, 1);
-        support_cut(&cut, ROWS, GRAIN);
-        support_model_fill(&m, 5, 0, ROWS);
+        start_sample(&m, &cut, kinds[i]);
         const ls_params *params = ls_model_params(m.model);
         size_t trained = ls_params_trainable(params), bytes = ls_params_arena(params) * sizeof(float);
         float *weights = malloc(bytes), *gradients = malloc(m.stride * sizeof *gradients);

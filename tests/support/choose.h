@@ -1,7 +1,8 @@
 /*
  * choose.h: picks out of a family as the configuration would make them, without a configuration file.
  *
- *     ls_choice sgd = support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", "weight_decay.lambda", "5", NULL);
+ *     ls_choice sgd = support_choose(pool, &ls_optimizer_family, "sgd", "momentum", "0.9", "weight_decay.lambda", "5",
+ * NULL);
  */
 #ifndef LOCKSTEP_TESTS_CHOOSE_H
 #define LOCKSTEP_TESTS_CHOOSE_H

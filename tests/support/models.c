@@ -26,8 +26,7 @@ void support_model_setup(support_model *m, ls_shape x, size_t classes) {
 static const ls_option model_rows[] = {
     LS_OPTION_CHOICES(ls_model_options, model, LS_REQUIRED, &ls_layer_family, "the layers"),
     LS_OPTION_CHOICES(ls_model_options, loss, LS_REQUIRED, &ls_loss_family, "what is minimised"),
-    LS_OPTION_TABLE(ls_model_options, init, "{}", ls_init_rows, "initial values of parameters"),
-    LS_OPTION_END};
+    LS_OPTION_TABLE(ls_model_options, init, "{}", ls_init_rows, "initial values of parameters"), LS_OPTION_END};
 
 ls_status support_model_build(support_model *m, const char *yaml) {
     ls_document *document = NULL;

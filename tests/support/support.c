@@ -1,9 +1,9 @@
 #include "support.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ftw.h>
 #include <unistd.h>
 
 #include "lockstep/random.h"
@@ -39,6 +39,21 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 void support_remove_folder(char *path) {
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     free(path);
+}
+
+char *support_make_shared_folder(ls_comm *comm) {
+    char *made = ls_comm_first(comm) ? support_make_folder() : NULL, *path = NULL;
+    assert_works(ls_comm_broadcast_text(comm, 0, made, &path));
+    free(made);
+    return path;
+}
+
+void support_remove_shared_folder(ls_comm *comm, char *path) {
+    assert_works(ls_comm_barrier(comm));
+    if (ls_comm_first(comm))
+        support_remove_folder(path);
+    else
+        free(path);
 }
 
 const char *support_path(const char *folder, const char *name) {

@@ -11,6 +11,7 @@
 /* cmocka wants the four above first. */
 #include <cmocka.h>
 
+#include "lockstep/comm.h"
 #include "lockstep/status.h"
 
 /** The call succeeds; otherwise the test fails with the failure's words. */
@@ -24,6 +25,10 @@ void support_refuses(ls_status status, ls_code code, const char *words, const ch
 /** A fresh folder for one test, removed with all it holds by support_remove_folder(). The text is yours to free. */
 char *support_make_folder(void);
 void support_remove_folder(char *path);
+
+/** The same for all ranks: one folder, made and removed by the first, whose text every rank has. Collective. */
+char *support_make_shared_folder(ls_comm *comm);
+void support_remove_shared_folder(ls_comm *comm, char *path);
 
 /** "folder/name" in a static buffer that lives until the eighth next call. */
 const char *support_path(const char *folder, const char *name);
